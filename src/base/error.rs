@@ -1,0 +1,103 @@
+//! What went wrong, in the three parts that every door needs: a stable code, one sentence, and what to do.
+
+use std::fmt;
+
+/// Why a command ends as it does. One row per exit code of the contract (section 4); the numbers are an API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// An unforeseen or I/O error.
+    Unforeseen,
+    /// The sidecar was rejected.
+    InvalidSidecar,
+    /// No service became healthy.
+    NotHealthy,
+    /// Some services became healthy, some did not.
+    PartlyHealthy,
+    /// No such service, agent or file.
+    NotFound,
+    /// Port in use, generation changed, lease held, key reused.
+    Conflict,
+    /// The lock was not had in time.
+    LockTimeout,
+    /// The state file was unreadable and has been set aside.
+    StateSetAside,
+    /// The command line was wrong.
+    Usage,
+}
+
+impl Kind {
+    /// The process exit code. 2 is never used: agent harnesses read it as "block".
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Unforeseen => 1,
+            Self::InvalidSidecar => 3,
+            Self::NotHealthy => 4,
+            Self::PartlyHealthy => 5,
+            Self::NotFound => 6,
+            Self::Conflict => 7,
+            Self::LockTimeout => 8,
+            Self::StateSetAside => 9,
+            Self::Usage => 64,
+        }
+    }
+}
+
+/// A failure as a door shows it. Rooms have error enums of their own and convert into this.
+#[derive(Debug)]
+pub struct Error {
+    /// Decides the exit code.
+    pub kind: Kind,
+    /// Stable and greppable, kebab-case: `port-in-use`.
+    pub code: &'static str,
+    /// One lowercase sentence without a period: what is wrong and where. It does not repeat `source`.
+    pub message: String,
+    /// What to do about it, where there is something to say.
+    pub hint: Option<String>,
+    /// The cause, if another layer reported one.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind` with its code and sentence; add `hint` and `source` with the methods below.
+    pub fn new(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, code, message: message.into(), hint: None, source: None }
+    }
+
+    /// An I/O failure: `message` says what was being done to which path.
+    pub fn io(message: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { source: Some(source.into()), ..Self::new(Kind::Unforeseen, "io", message) }
+    }
+
+    /// The same error with a hint.
+    #[must_use]
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The whole chain as one line, for a door: `message: cause: cause`.
+    pub fn chain(&self) -> String {
+        let mut line = self.message.clone();
+        let mut next = std::error::Error::source(self);
+        while let Some(cause) = next {
+            line.push_str(": ");
+            line.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        line
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|cause| cause as _)
+    }
+}
+
+/// What ops and rooms return to doors.
+pub type Result<T> = std::result::Result<T, Error>;

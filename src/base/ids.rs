@@ -1,0 +1,107 @@
+//! Names that become parts of paths, and identifiers that we make. Parsed once, then trusted.
+
+use std::fmt;
+
+use super::clock::EpochMs;
+use super::error::{Error, Kind};
+
+/// An agent's name: `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`, so that no path can be climbed with it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AgentName(String);
+
+impl AgentName {
+    /// Takes a well-formed name; anything else is a usage error (exit 64).
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let mut chars = text.chars();
+        let head = chars.next().is_some_and(|c| c.is_ascii_alphanumeric());
+        let tail = chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+        if head && tail && text.len() <= 128 {
+            return Ok(Self(text.to_owned()));
+        }
+        let shown: String = text.chars().take(140).collect();
+        Err(Error::new(Kind::Usage, "agent-name-invalid", format!("`{}` is no agent's name", shown.escape_debug()))
+            .with_hint("a name is a letter or digit, then up to 127 letters, digits, dots, underscores or hyphens"))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AgentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One life of a service, from spawn to exit: `g` and 24 hex digits, the first 12 of them the time of its making in
+/// milliseconds, so that names sort by age. Also the value of `MINIONS_MANAGED_GENERATION`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(String);
+
+impl Generation {
+    /// A new generation, unlike any other.
+    pub fn new(now: EpochMs) -> Self {
+        Self(format!("g{}", unique_hex(now)))
+    }
+
+    /// Reads a generation from a file or a process's environment; `None` if it is none of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix('g')?;
+        let good = digits.len() == 24 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        good.then(|| Self(text.to_owned()))
+    }
+
+    /// The generation as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The id of one acceptance: `run-` and 24 hex digits that sort by time.
+pub fn new_run_id(now: EpochMs) -> String {
+    format!("run-{}", unique_hex(now))
+}
+
+/// 12 hex digits of time in milliseconds (enough until the year 10889) and 12 of the kernel's randomness.
+fn unique_hex(now: EpochMs) -> String {
+    let mut random = [0_u8; 8];
+    let read = rustix::rand::getrandom(&mut random[2..], rustix::rand::GetRandomFlags::empty());
+    // Only a kernel without getrandom (before Linux 3.17) fails here; the process id then tells makers apart.
+    if read.is_err() {
+        random[4..].copy_from_slice(&std::process::id().to_be_bytes());
+    }
+    format!("{:012x}{:012x}", now.0, u64::from_be_bytes(random))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agent_names_cannot_climb_a_path() {
+        let check = |text: &str, good: bool| assert_eq!(AgentName::parse(text).is_ok(), good, "{text:?}");
+        for good in ["a", "ripley", "A-1_x.y", &"a".repeat(128)] {
+            check(good, true);
+        }
+        for bad in ["", ".", "..", "-a", ".a", "a/b", "a b", "a\n", "é", "a\0", &"a".repeat(129)] {
+            check(bad, false);
+        }
+    }
+
+    #[test]
+    fn generations_sort_by_age_and_read_back() {
+        let old = Generation::new(EpochMs(1));
+        let new = Generation::new(EpochMs(2));
+        assert!(old < new);
+        assert_eq!(Generation::parse(new.as_str()), Some(new));
+        assert_eq!(Generation::parse("g../../x"), None);
+    }
+}

@@ -1,0 +1,10 @@
+//! What every room stands on: the root and its paths, time, errors, files, the lock.
+//!
+//! Nothing here knows what a service is.
+
+pub mod clock;
+pub mod error;
+pub mod files;
+pub mod ids;
+pub mod redact;
+pub mod root;

@@ -1,0 +1,111 @@
+//! The root and its paths: the one table of contract section 1. Impure: looks for the root in the environment.
+
+use std::path::{Path, PathBuf};
+
+use super::ids::{AgentName, Generation};
+
+/// The folder under which everything lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    dir: PathBuf,
+}
+
+impl Root {
+    /// The root at `dir`, which need not exist yet. A relative path is taken from the current folder.
+    pub fn at(dir: impl Into<PathBuf>) -> Self {
+        let dir = dir.into();
+        Self { dir: std::path::absolute(&dir).unwrap_or(dir) }
+    }
+
+    /// Finds the root: `--root`, else `MINIONS_DIR`, else the nearest `.minions` folder at or above the current
+    /// one, else `~/.minions`. An empty `MINIONS_DIR` counts as unset.
+    #[expect(clippy::disallowed_methods, reason = "the one place that looks for the root")]
+    pub fn locate(flag: Option<&Path>) -> Self {
+        if let Some(dir) = flag {
+            return Self::at(dir);
+        }
+        if let Some(dir) = std::env::var_os("MINIONS_DIR").filter(|dir| !dir.is_empty()) {
+            return Self::at(dir);
+        }
+        let here = std::env::current_dir().unwrap_or_default();
+        if let Some(above) = here.ancestors().map(|dir| dir.join(".minions")).find(|dir| dir.is_dir()) {
+            return Self::at(above);
+        }
+        Self::at(std::env::home_dir().unwrap_or_default().join(".minions"))
+    }
+
+    /// The root folder itself, absolute.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// `config.json`: settings, ours under `engine.managedSpawn`.
+    pub fn config(&self) -> PathBuf {
+        self.dir.join("config.json")
+    }
+
+    /// `agents`: one folder per agent.
+    pub fn agents(&self) -> PathBuf {
+        self.dir.join("agents")
+    }
+
+    /// `agents/<agent>/managed-spawn.json`: what the agent declares.
+    pub fn sidecar(&self, agent: &AgentName) -> PathBuf {
+        self.agents().join(agent.as_str()).join("managed-spawn.json")
+    }
+
+    /// `agents/<agent>/managed-spawn.accepted.json`: where an accepted sidecar goes.
+    pub fn sidecar_accepted(&self, agent: &AgentName) -> PathBuf {
+        self.agents().join(agent.as_str()).join("managed-spawn.accepted.json")
+    }
+
+    /// `agents/<agent>/managed-spawn.rejected.json`: where a rejected sidecar goes.
+    pub fn sidecar_rejected(&self, agent: &AgentName) -> PathBuf {
+        self.agents().join(agent.as_str()).join("managed-spawn.rejected.json")
+    }
+
+    /// `engine`: everything that is ours alone.
+    pub fn engine(&self) -> PathBuf {
+        self.dir.join("engine")
+    }
+
+    /// `engine/managed-processes.json`: the state file.
+    pub fn state(&self) -> PathBuf {
+        self.engine().join("managed-processes.json")
+    }
+
+    /// `engine/managed-processes.lock`: its lock.
+    pub fn lock(&self) -> PathBuf {
+        self.engine().join("managed-processes.lock")
+    }
+
+    /// `engine/managed-logs/<name>.log`: the service's stdout and stderr.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.engine().join("managed-logs").join(format!("{name}.log"))
+    }
+
+    /// `engine/managed-logs/<name>.log.1`: the log before the last rotation.
+    pub fn log_previous(&self, name: &str) -> PathBuf {
+        self.engine().join("managed-logs").join(format!("{name}.log.1"))
+    }
+
+    /// `engine/managed-run`: what the shims know, a folder per name.
+    pub fn run(&self) -> PathBuf {
+        self.engine().join("managed-run")
+    }
+
+    /// `engine/managed-run/<name>/<generation>`: what one shim knows.
+    pub fn run_dir(&self, name: &str, generation: &Generation) -> PathBuf {
+        self.run().join(name).join(generation.as_str())
+    }
+
+    /// `engine/managed-runs`: one record per acceptance.
+    pub fn runs(&self) -> PathBuf {
+        self.engine().join("managed-runs")
+    }
+
+    /// `notes/inbox`: alerts in Markdown for people.
+    pub fn inbox(&self) -> PathBuf {
+        self.dir.join("notes").join("inbox")
+    }
+}

@@ -1,0 +1,5 @@
+//! The settings: one table (`settings`), how it is read from `config.json` (`load`).
+
+mod settings;
+
+pub use settings::{EnvPolicy, ExecutablePathPolicy, HealthcheckHosts, ListenerProof, Settings};

@@ -1,0 +1,14 @@
+//! What a service is: the wish (`spec`), what we know (`record`), one life (`life`), whose it is (`scope`), who it is
+//! to the system (`identity`). Plain data and pure functions; no files, no processes, no JSON.
+
+mod identity;
+mod life;
+mod record;
+mod scope;
+mod spec;
+
+pub use identity::{Identity, Liveness};
+pub use life::{Exit, ExitCause, ExitRecord, Proof, Status};
+pub use record::{Claim, Owner, Previous, Process, Record};
+pub use scope::{Scope, record_name};
+pub use spec::{Attrs, EnvVars, Healthcheck, Probe, Spec, is_kebab_case};
