@@ -6,5 +6,6 @@ pub mod clock;
 pub mod error;
 pub mod files;
 pub mod ids;
+pub mod nearest;
 pub mod redact;
 pub mod root;

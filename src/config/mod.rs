@@ -1,5 +1,11 @@
-//! The settings: one table (`settings`), how it is read from `config.json` (`load`).
+//! The settings: their types and defaults (`settings`), the one table that describes them (`table`), how they are read
+//! from `config.json` (`load`). Deliberately not here: what a setting means, which is its user's business.
 
+mod choice;
+mod load;
 mod settings;
+pub mod table;
+mod wire;
 
+pub use load::{Loaded, Source, load};
 pub use settings::{EnvPolicy, ExecutablePathPolicy, HealthcheckHosts, ListenerProof, Settings};
