@@ -39,6 +39,17 @@ pub fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The most that is read of a kernel file: far more than any we ask for.
+const PSEUDO_BYTES_MAX: u64 = 4 << 20;
+
+/// Reads a kernel file (`/proc/…`), whose size is not known beforehand.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads kernel files whole")]
+pub fn read_pseudo(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(PSEUDO_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Replaces `path` with `bytes`, whole or not at all: a temporary file beside it, then a rename. On any failure the
 /// old file is as it was and the temporary one is gone.
 pub fn write_atomic(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {

@@ -1,1 +1,24 @@
-//! (to come)
+//! All that is the system's: who a process is (`look`), who descends from whom (`table`), signals (`signal`, the only
+//! sender), spawning (`spawn`), and ending a tree whose shim is gone (`stopping`).
+//!
+//! Everything that differs between systems is in `snapshot_linux`, `snapshot_portable` and the `cfg` items of `signal`
+//! and `spawn`. This room does not know records, and decides nothing.
+
+mod look;
+mod signal;
+mod snapshot_linux;
+mod snapshot_portable;
+mod spawn;
+mod stopping;
+mod table;
+
+pub use look::{boot_id, observe_identity, observe_legacy_liveness, observe_liveness, own_identity};
+pub use rustix::process::Signal;
+pub use signal::{Held, SignalError, hold};
+pub(crate) use spawn::answer_line;
+pub use spawn::{
+    MINIONS_GENERATION, MINIONS_NAME, SHIM_ARG0, ServiceStart, ShimStart, SpawnedShim, become_shim, start_service,
+    start_shim,
+};
+pub use stopping::{StopOutcome, stop_marked};
+pub use table::{Table, observe_marked};

@@ -1,0 +1,105 @@
+//! Who a process is and whether it is still there. Impure: asks the system.
+
+use std::io;
+use std::sync::OnceLock;
+
+use crate::base::clock::EpochMs;
+use crate::service::{Identity, Liveness};
+
+#[cfg(target_os = "linux")]
+pub(super) use super::snapshot_linux as snapshot;
+#[cfg(not(target_os = "linux"))]
+pub(super) use super::snapshot_portable as snapshot;
+
+/// Contract section 5: a legacy record's process may have started up to this long after its `started_at`.
+const LEGACY_SLACK_MS: i64 = 2000;
+
+/// The id of this boot; read once.
+pub fn boot_id() -> io::Result<&'static str> {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    if let Some(known) = BOOT.get() {
+        return Ok(known);
+    }
+    let read = snapshot::boot_id()?;
+    Ok(BOOT.get_or_init(|| read))
+}
+
+/// The identity of the process that has `pid` now; `None` if there is none, or only a zombie.
+pub fn observe_identity(pid: u32) -> io::Result<Option<Identity>> {
+    let boot_id = boot_id()?.to_owned();
+    let seen = snapshot::see(pid)?.filter(|seen| !seen.is_zombie);
+    Ok(seen.map(|seen| Identity { pid, start_ticks: seen.start_ticks, boot_id }))
+}
+
+/// The identity of this very process.
+pub fn own_identity() -> io::Result<Identity> {
+    observe_identity(std::process::id())?.ok_or_else(|| io::Error::other("this process is not in the process table"))
+}
+
+/// Whether the very process that `identity` names is still there.
+pub fn observe_liveness(identity: &Identity) -> Liveness {
+    match boot_id() {
+        Ok(boot) if boot != identity.boot_id => return Liveness::Dead,
+        Ok(_) => {}
+        Err(_) => return Liveness::Unknown,
+    }
+    match snapshot::see(identity.pid) {
+        Ok(Some(seen)) if seen.start_ticks != identity.start_ticks || seen.is_zombie => Liveness::Dead,
+        Ok(Some(_)) => Liveness::Alive,
+        Ok(None) => absence(identity.pid),
+        Err(_) => Liveness::Unknown,
+    }
+}
+
+/// Whether a legacy record's process is there: its pid exists and was started no later than `started_at` plus two
+/// seconds (contract section 5).
+pub fn observe_legacy_liveness(pid: u32, started_at: Option<EpochMs>) -> Liveness {
+    let seen = match snapshot::see(pid) {
+        Ok(Some(seen)) if seen.is_zombie => return Liveness::Dead,
+        Ok(Some(seen)) => seen,
+        Ok(None) => return absence(pid),
+        Err(_) => return Liveness::Unknown,
+    };
+    let Some(recorded) = started_at else { return Liveness::Unknown };
+    match snapshot::started_at_ms(seen.start_ticks) {
+        Ok(actual) if actual <= recorded.0.saturating_add(LEGACY_SLACK_MS) => Liveness::Alive,
+        Ok(_) => Liveness::Dead,
+        Err(_) => Liveness::Unknown,
+    }
+}
+
+/// A pid that a listing does not show may be hidden from us (hidepid=2): only the kernel's word that there is no such
+/// process proves death.
+fn absence(pid: u32) -> Liveness {
+    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return Liveness::Dead };
+    match rustix::process::test_kill_process(pid) {
+        Err(rustix::io::Errno::SRCH) => Liveness::Dead,
+        // It answers: a zombie's entry, or one that came in between, or one that we may not see.
+        Ok(()) | Err(_) => Liveness::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_start_or_another_boot_is_another_process() {
+        let me = own_identity().expect("our identity");
+        let check = |identity: Identity, expected| assert_eq!(observe_liveness(&identity), expected, "{identity:?}");
+        check(me.clone(), Liveness::Alive);
+        check(Identity { start_ticks: me.start_ticks + 1, ..me.clone() }, Liveness::Dead);
+        check(Identity { boot_id: "another".into(), ..me.clone() }, Liveness::Dead);
+        // Above every pid_max (proc(5)).
+        check(Identity { pid: 1 << 30, ..me }, Liveness::Dead);
+    }
+
+    #[test]
+    fn a_legacy_pid_counts_only_if_it_started_by_then() {
+        let me = std::process::id();
+        let check = |at, expected| assert_eq!(observe_legacy_liveness(me, at), expected, "{at:?}");
+        check(Some(EpochMs::now()), Liveness::Alive);
+        check(Some(EpochMs(1_000_000_000_000)), Liveness::Dead);
+        check(None, Liveness::Unknown);
+    }
+}

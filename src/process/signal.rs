@@ -1,0 +1,194 @@
+//! The only sender of signals. It takes a proven identity and nothing else. Impure: signals processes.
+//!
+//! `hold` opens a pidfd and *then* checks that the pid still belongs to the identity: an identity keeps its pid from
+//! its start to its end, so if it has the pid after the opening, the pidfd is its own (pidfd_open(2)), and a signal
+//! through it can reach nobody else, whatever becomes of the pid.
+
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal};
+
+use crate::service::{Identity, Liveness};
+
+use super::look::observe_liveness;
+
+/// A process that was alive and proven when it was taken hold of.
+#[derive(Debug)]
+pub struct Held {
+    identity: Identity,
+    /// `None` where the system has no pidfd; the identity is then checked again before each signal.
+    pidfd: Option<OwnedFd>,
+}
+
+/// Why a process could not be held or signalled.
+#[derive(Debug)]
+pub enum SignalError {
+    /// It is proven gone; nothing was sent.
+    Gone,
+    /// It cannot be told whether it is still the same process; nothing was sent.
+    Unproven,
+    /// The system refused.
+    Refused(io::Error),
+}
+
+impl fmt::Display for SignalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => f.write_str("the process is gone"),
+            Self::Unproven => f.write_str("it cannot be proven that the process is still the same"),
+            Self::Refused(why) => write!(f, "the system refused: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for SignalError {}
+
+/// Takes hold of the process that `identity` names.
+pub fn hold(identity: &Identity) -> Result<Held, SignalError> {
+    let pid = pid_of(identity)?;
+    let pidfd = open_pidfd(pid)?;
+    match observe_liveness(identity) {
+        Liveness::Alive => Ok(Held { identity: identity.clone(), pidfd }),
+        Liveness::Dead => Err(SignalError::Gone),
+        Liveness::Unknown => Err(SignalError::Unproven),
+    }
+}
+
+impl Held {
+    /// Who it is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Sends `signal`.
+    pub fn send(&self, signal: Signal) -> Result<(), SignalError> {
+        let sent = match &self.pidfd {
+            Some(pidfd) => send_by_pidfd(pidfd, signal),
+            None => self.send_by_pid(signal)?,
+        };
+        match sent {
+            Ok(()) => Ok(()),
+            Err(Errno::SRCH) => Err(SignalError::Gone),
+            Err(why) => Err(SignalError::Refused(why.into())),
+        }
+    }
+
+    /// Waits until it has ended, for at most `limit`; tells whether it has. A zombie has ended.
+    pub fn wait_end(&self, limit: Duration) -> io::Result<bool> {
+        match &self.pidfd {
+            Some(pidfd) => wait_readable(pidfd, limit),
+            None => self.wait_end_by_looking(limit),
+        }
+    }
+
+    /// Without a pidfd there is a moment between the look and the signal; docs/platforms.md says so.
+    fn send_by_pid(&self, signal: Signal) -> Result<Result<(), Errno>, SignalError> {
+        match observe_liveness(&self.identity) {
+            Liveness::Alive => Ok(rustix::process::kill_process(pid_of(&self.identity)?, signal)),
+            Liveness::Dead => Err(SignalError::Gone),
+            Liveness::Unknown => Err(SignalError::Unproven),
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "without a pidfd the end of a stranger's child can only be looked for"
+    )]
+    fn wait_end_by_looking(&self, limit: Duration) -> io::Result<bool> {
+        const LOOK_EVERY: Duration = Duration::from_millis(5);
+        let end = crate::base::clock::monotonic() + limit;
+        loop {
+            if observe_liveness(&self.identity) == Liveness::Dead {
+                return Ok(true);
+            }
+            let left = end.saturating_duration_since(crate::base::clock::monotonic());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            std::thread::sleep(left.min(LOOK_EVERY));
+        }
+    }
+}
+
+fn pid_of(identity: &Identity) -> Result<Pid, SignalError> {
+    // No process has such a pid, and 0 or a negative one would mean a whole group.
+    i32::try_from(identity.pid).ok().and_then(Pid::from_raw).ok_or(SignalError::Gone)
+}
+
+#[cfg(target_os = "linux")]
+fn open_pidfd(pid: Pid) -> Result<Option<OwnedFd>, SignalError> {
+    match rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) {
+        Ok(pidfd) => Ok(Some(pidfd)),
+        Err(Errno::SRCH) => Err(SignalError::Gone),
+        // Kernels before 5.3, and sandboxes that filter the call.
+        Err(Errno::NOSYS | Errno::PERM | Errno::ACCESS) => Ok(None),
+        Err(why) => Err(SignalError::Refused(why.into())),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_pidfd(_pid: Pid) -> Result<Option<OwnedFd>, SignalError> {
+    Ok(None)
+}
+
+#[cfg(target_os = "linux")]
+fn send_by_pidfd(pidfd: &OwnedFd, signal: Signal) -> Result<(), Errno> {
+    rustix::process::pidfd_send_signal(pidfd, signal)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_by_pidfd(_pidfd: &OwnedFd, _signal: Signal) -> Result<(), Errno> {
+    Err(Errno::NOSYS)
+}
+
+/// Waits until `fd` is readable, for at most `limit`, through interruptions.
+pub(super) fn wait_readable(fd: &OwnedFd, limit: Duration) -> io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let end = crate::base::clock::monotonic() + limit;
+    loop {
+        let left = end.saturating_duration_since(crate::base::clock::monotonic());
+        let mut polled = [PollFd::new(fd, PollFlags::IN)];
+        match poll(&mut polled, Timespec::try_from(left).ok().as_ref()) {
+            Ok(ready) => return Ok(ready > 0),
+            Err(Errno::INTR) => {}
+            Err(why) => return Err(why.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "a real process to be signalled")]
+    fn sleeper() -> std::process::Child {
+        std::process::Command::new("sleep").arg("1000").spawn().expect("sleep starts")
+    }
+
+    #[test]
+    fn only_the_very_process_is_signalled() {
+        let mut child = sleeper();
+        let identity = super::super::observe_identity(child.id()).expect("a look").expect("it lives");
+        let stranger = Identity { start_ticks: identity.start_ticks + 1, ..identity.clone() };
+        assert!(matches!(hold(&stranger), Err(SignalError::Gone)));
+        let held = hold(&identity).expect("it lives");
+        assert!(!held.wait_end(Duration::ZERO).expect("a look"));
+        held.send(Signal::KILL).expect("sent");
+        assert!(held.wait_end(Duration::from_secs(20)).expect("a wait"));
+        assert!(matches!(hold(&identity), Err(SignalError::Gone)), "a zombie is dead");
+        child.wait().expect("reaped");
+        assert!(matches!(held.send(Signal::TERM), Err(SignalError::Gone)));
+    }
+
+    #[test]
+    fn pids_that_mean_groups_are_nobody() {
+        for pid in [0, u32::MAX, 1 << 31] {
+            let identity = Identity { pid, start_ticks: 1, boot_id: "b".into() };
+            assert!(matches!(hold(&identity), Err(SignalError::Gone)), "{pid}");
+        }
+    }
+}

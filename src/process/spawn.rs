@@ -1,0 +1,262 @@
+//! Spawning: a shim from a command, a service from its shim. Impure: starts processes.
+//!
+//! The shim is this very program under another name. Its stdin is the pipe on which its maker says `go` and its stdout
+//! the pipe on which it answers, one line; it drops both before it settles down to wait.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::Signal;
+
+use crate::service::Identity;
+
+use super::look::observe_identity;
+
+/// The name that the program is called by when it is to be a shim; what `ps` shows.
+pub const SHIM_ARG0: &str = "minions-shim";
+/// In a service's environment: the name of its record.
+pub const MINIONS_NAME: &str = "MINIONS_MANAGED_NAME";
+/// In a service's environment: its generation, the mark by which its processes are found.
+pub const MINIONS_GENERATION: &str = "MINIONS_MANAGED_GENERATION";
+
+/// What the maker writes to let the shim start its service.
+const GO: &[u8] = b"go\n";
+/// The longest answer: one line that holds one sentence.
+const ANSWER_BYTES_MAX: u64 = 4096;
+
+/// A shim that waits for its word; dropping it sends none, and it ends without having done anything.
+#[derive(Debug)]
+pub struct SpawnedShim {
+    child: Child,
+    identity: Identity,
+}
+
+/// What the shim answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShimStart {
+    /// The service runs: its pid, and its start time in clock ticks.
+    Started {
+        /// Who the service is.
+        service: Identity,
+    },
+    /// It could not be started; why, in the system's words.
+    Refused(String),
+}
+
+/// Starts a shim for `run_dir`. It does nothing until [`SpawnedShim::go`].
+#[expect(clippy::disallowed_methods, reason = "the one place that starts shims")]
+pub fn start_shim(run_dir: &Path) -> io::Result<SpawnedShim> {
+    let mut child = Command::new(own_program()?)
+        .arg0(SHIM_ARG0)
+        .arg(run_dir)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    match observe_identity(child.id()) {
+        Ok(Some(identity)) => Ok(SpawnedShim { child, identity }),
+        problem => {
+            // It has had no word, so it has done nothing; its stdin closes here and it ends.
+            drop(child.stdin.take());
+            let status = child.wait()?;
+            problem?;
+            Err(io::Error::other(format!("the shim ended at once: {status}")))
+        }
+    }
+}
+
+impl SpawnedShim {
+    /// Who the shim is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Lets it start its service, and waits for the answer: an exec, so milliseconds. The shim lives on.
+    pub fn go(mut self) -> io::Result<ShimStart> {
+        let mut stdin = self.child.stdin.take().expect("piped above, taken once");
+        stdin.write_all(GO)?;
+        drop(stdin);
+        let mut answer = String::new();
+        let stdout = self.child.stdout.take().expect("piped above, taken once");
+        stdout.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
+        parse_answer(&answer, &self.identity.boot_id)
+    }
+
+    /// Sends it away without a word, and waits until it is gone.
+    pub fn dismiss(mut self) -> io::Result<()> {
+        drop(self.child.stdin.take());
+        self.child.wait().map(drop)
+    }
+}
+
+fn parse_answer(answer: &str, boot_id: &str) -> io::Result<ShimStart> {
+    let line = answer.strip_suffix('\n').ok_or_else(|| io::Error::other("the shim ended before it answered"))?;
+    if let Some(why) = line.strip_prefix("refused ") {
+        return Ok(ShimStart::Refused(why.to_owned()));
+    }
+    let mut words = line.split(' ');
+    let started = (words.next() == Some("started"))
+        .then(|| Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?)))
+        .flatten()
+        .filter(|_| words.next().is_none());
+    match started {
+        Some((pid, start_ticks)) => {
+            Ok(ShimStart::Started { service: Identity { pid, start_ticks, boot_id: boot_id.to_owned() } })
+        }
+        None => Err(io::Error::other(format!("the shim answered `{}`", line.escape_debug()))),
+    }
+}
+
+/// The line by which a shim answers its maker.
+pub(crate) fn answer_line(start: &ShimStart) -> String {
+    match start {
+        ShimStart::Started { service } => format!("started {} {}\n", service.pid, service.start_ticks),
+        ShimStart::Refused(why) => format!("refused {}\n", why.replace('\n', " ")),
+    }
+}
+
+/// The program that runs. On Linux by the link that holds even if the file was replaced meanwhile.
+fn own_program() -> io::Result<std::path::PathBuf> {
+    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
+}
+
+/// Turns this process, just started, into a shim: a session of its own, none of the caller's descriptors but the first
+/// three, the reaper of all its descendants, and no working folder that somebody may want to remove.
+pub fn become_shim() -> io::Result<()> {
+    // EPERM: it leads a group already, as when started by hand from a shell; it is then detached enough.
+    let _ = rustix::process::setsid();
+    close_descriptors_from(3);
+    rustix::process::chdir("/")?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    name_and_adopt()
+}
+
+#[cfg(target_os = "linux")]
+fn name_and_adopt() -> io::Result<()> {
+    rustix::thread::set_name(c"minions-shim")?;
+    let me = rustix::process::getpid();
+    rustix::process::set_child_subreaper(Some(me))?;
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn name_and_adopt() -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "closing descriptors that Rust does not know")]
+fn close_descriptors_from(first: u32) {
+    // SAFETY: called right after the start, before this process has opened anything of its own.
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0_u32) };
+    if closed == 0 {
+        return;
+    }
+    // Kernels before 5.9: one by one, from the list that the kernel keeps.
+    let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|fd| u32::try_from(*fd).is_ok_and(|fd| fd >= first))
+        .collect();
+    for fd in open {
+        // SAFETY: as above; a descriptor that is closed already is only an error that we ignore.
+        unsafe { libc::close(fd) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn close_descriptors_from(_first: u32) {}
+
+/// How a service is started.
+#[derive(Debug)]
+pub struct ServiceStart<'a> {
+    /// The resolved program.
+    pub program: &'a Path,
+    /// Its name for itself: the command as declared.
+    pub arg0: &'a OsStr,
+    /// Its arguments.
+    pub args: &'a [String],
+    /// Its working folder; `None`: the root folder.
+    pub cwd: Option<&'a Path>,
+    /// Its whole environment.
+    pub env: &'a [(String, String)],
+    /// Where stdout and stderr go.
+    pub log: &'a File,
+}
+
+/// Starts a service as a child of this process: stdin null, a session of its own, and dead when this process is killed.
+/// On failure the reason says what could not be done, in the system's words.
+#[expect(clippy::disallowed_methods, reason = "the one place that starts services")]
+pub fn start_service(start: &ServiceStart<'_>) -> Result<u32, String> {
+    let log = |error: io::Error| format!("the log cannot be handed on: {error}");
+    let mut command = Command::new(start.program);
+    command
+        .arg0(start.arg0)
+        .args(start.args)
+        .env_clear()
+        .envs(start.env.iter().map(|(key, value)| (key, value)))
+        .current_dir(start.cwd.unwrap_or(Path::new("/")))
+        .stdin(Stdio::null())
+        .stdout(start.log.try_clone().map_err(log)?)
+        .stderr(start.log.try_clone().map_err(log)?);
+    before_exec(&mut command);
+    command.spawn().map(|child| child.id()).map_err(|error| explain(start, &error))
+}
+
+#[expect(unsafe_code, reason = "runs between fork and exec")]
+fn before_exec(command: &mut Command) {
+    let shim = rustix::process::getpid();
+    // SAFETY: the closure makes system calls only; it neither allocates nor locks.
+    unsafe {
+        command.pre_exec(move || {
+            rustix::process::setsid()?;
+            #[cfg(target_os = "linux")]
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+            // The shim may have been killed before the line above took effect.
+            if rustix::process::getppid() != Some(shim) {
+                return Err(io::Error::from(rustix::io::Errno::CHILD));
+            }
+            Ok(())
+        });
+    }
+}
+
+/// Which of the steps between fork and exec failed cannot be told from the error alone: look which of them would.
+fn explain(start: &ServiceStart<'_>, error: &io::Error) -> String {
+    if let Some(cwd) = start.cwd
+        && let Err(why) = std::fs::read_dir(cwd)
+    {
+        return format!("the working folder `{}` cannot be entered: {}", cwd.display(), reason(&why));
+    }
+    let lacks_interpreter = error.kind() == io::ErrorKind::NotFound && start.program.exists();
+    let hint = if lacks_interpreter { " (the interpreter in its first line is missing)" } else { "" };
+    format!("`{}` cannot be started: {}{hint}", start.program.display(), reason(error))
+}
+
+/// The system's words without Rust's `(os error N)`.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_read_back_and_torn_ones_are_errors() {
+        let service = Identity { pid: 7, start_ticks: 99, boot_id: "b".into() };
+        for start in [ShimStart::Started { service }, ShimStart::Refused("no such file".into())] {
+            assert_eq!(parse_answer(&answer_line(&start), "b").expect("whole"), start);
+        }
+        for torn in ["", "started 7", "started 7 99", "started 7\n", "started 7 99 1\n", "hello\n"] {
+            assert!(parse_answer(torn, "b").is_err(), "{torn:?}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Ends what is left of a generation whose shim is gone. Impure: signals processes.
+//!
+//! A living shim does this better (`shim/tree`): it is the reaper of all descendants, so it knows when none is left.
+
+use std::io;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::base::clock::monotonic;
+use crate::base::ids::Generation;
+use crate::service::Identity;
+
+use super::look::observe_liveness;
+use super::signal::{Held, SignalError, hold};
+use super::table::observe_marked;
+use crate::service::Liveness;
+
+/// How long SIGKILL may take before we say that a process would not die: it is then in an uninterruptible call.
+const KILL_LIMIT: Duration = Duration::from_secs(5);
+/// Rounds of looking for newcomers before we give up: each needs a process that forks faster than we can look.
+const ROUNDS_MAX: usize = 100;
+
+/// What came of a stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopOutcome {
+    /// None is left; these were signalled.
+    Ended(Vec<u32>),
+    /// These are alive still, or could not be judged.
+    Survivors(Vec<Identity>),
+}
+
+/// Ends every process that carries `generation`'s mark, and `known` (its main process) if it is still that very process:
+/// SIGTERM, `grace`, SIGKILL, then proof that none is left.
+pub fn stop_marked(
+    generation: Option<&Generation>,
+    known: Option<&Identity>,
+    grace: Duration,
+) -> io::Result<StopOutcome> {
+    let mut signalled = Vec::new();
+    let first = observe_left(generation, known)?;
+    send_all(&first, Signal::TERM, &mut signalled);
+    // A stopped process takes its SIGTERM only once it goes on.
+    send_all(&first, Signal::CONT, &mut signalled);
+    wait_all(&first, grace)?;
+    for _ in 0..ROUNDS_MAX {
+        let left = observe_left(generation, known)?;
+        if left.is_empty() {
+            return Ok(StopOutcome::Ended(signalled));
+        }
+        // Frozen processes cannot fork while the rest is killed.
+        send_all(&left, Signal::STOP, &mut signalled);
+        send_all(&left, Signal::KILL, &mut signalled);
+        if !wait_all(&left, KILL_LIMIT)? {
+            break;
+        }
+    }
+    Ok(match observe_left(generation, known)? {
+        none if none.is_empty() => StopOutcome::Ended(signalled),
+        left => StopOutcome::Survivors(left),
+    })
+}
+
+fn observe_left(generation: Option<&Generation>, known: Option<&Identity>) -> io::Result<Vec<Identity>> {
+    let mut left = generation.map(observe_marked).transpose()?.unwrap_or_default();
+    if let Some(known) = known
+        && observe_liveness(known) != Liveness::Dead
+        && !left.contains(known)
+    {
+        left.push(known.clone());
+    }
+    Ok(left)
+}
+
+fn send_all(targets: &[Identity], signal: Signal, signalled: &mut Vec<u32>) {
+    for held in targets.iter().filter_map(|target| hold(target).ok()) {
+        let sent = held.send(signal);
+        if !matches!(sent, Err(SignalError::Gone)) && !signalled.contains(&held.identity().pid) {
+            signalled.push(held.identity().pid);
+        }
+    }
+}
+
+/// Waits until all have ended, for at most `limit` in all.
+fn wait_all(targets: &[Identity], limit: Duration) -> io::Result<bool> {
+    let end = monotonic() + limit;
+    let mut all_ended = true;
+    for held in targets.iter().filter_map(|target| hold(target).ok()).collect::<Vec<Held>>() {
+        all_ended &= held.wait_end(end.saturating_duration_since(monotonic()))?;
+    }
+    Ok(all_ended)
+}

@@ -1,0 +1,87 @@
+//! Who descends from whom, and who carries a generation's mark. Impure: asks the system.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+
+use crate::base::ids::Generation;
+use crate::service::Identity;
+
+use super::look::{boot_id, snapshot};
+use super::spawn::MINIONS_GENERATION;
+
+/// The process table at one moment.
+#[derive(Debug)]
+pub struct Table {
+    children: HashMap<u32, Vec<Identity>>,
+    identities: Vec<Identity>,
+}
+
+impl Table {
+    /// Looks at every process. A listing that does not contain this very process tells nothing and is an error.
+    pub fn observe() -> io::Result<Self> {
+        let boot_id = boot_id()?;
+        let me = std::process::id();
+        let mut table = Self { children: HashMap::new(), identities: Vec::new() };
+        let mut has_me = false;
+        for seen in snapshot::see_all()? {
+            has_me |= seen.pid == me;
+            if seen.is_zombie {
+                continue;
+            }
+            let identity = Identity { pid: seen.pid, start_ticks: seen.start_ticks, boot_id: boot_id.to_owned() };
+            table.children.entry(seen.ppid).or_default().push(identity.clone());
+            table.identities.push(identity);
+        }
+        if has_me {
+            return Ok(table);
+        }
+        Err(io::Error::other("the process listing does not contain this very process, so it proves nothing"))
+    }
+
+    /// Every living descendant of `pid`, not `pid` itself. Zombies are not among them; children of a zombie belong
+    /// to its reaper already.
+    pub fn descendants(&self, pid: u32) -> Vec<Identity> {
+        let mut found = Vec::new();
+        let mut known = HashSet::from([pid]);
+        let mut parents = vec![pid];
+        while let Some(parent) = parents.pop() {
+            for child in self.children.get(&parent).into_iter().flatten() {
+                if known.insert(child.pid) {
+                    parents.push(child.pid);
+                    found.push(child.clone());
+                }
+            }
+        }
+        found
+    }
+
+    /// Every living process.
+    pub fn all(&self) -> &[Identity] {
+        &self.identities
+    }
+}
+
+/// Every living process that carries `generation`'s mark in its environment, with all of its descendants: what is left of
+/// a generation whose shim is gone. A process that cleared its environment and lost its parent is not found; the shim,
+/// while it lives, knows those too.
+pub fn observe_marked(generation: &Generation) -> io::Result<Vec<Identity>> {
+    let table = Table::observe()?;
+    let mark = format!("{MINIONS_GENERATION}={generation}");
+    let mut found = Vec::new();
+    let mut known = HashSet::from([std::process::id()]);
+    for identity in table.all() {
+        if known.contains(&identity.pid) || !has_variable(identity.pid, mark.as_bytes()) {
+            continue;
+        }
+        let family = std::iter::once(identity.clone()).chain(table.descendants(identity.pid));
+        found.extend(family.filter(|member| known.insert(member.pid)));
+    }
+    Ok(found)
+}
+
+/// Whether `pid`'s environment, as it was at its exec, holds exactly `variable` (`KEY=value`). An environment that we may
+/// not read is not one of ours: services run as the user who started them.
+fn has_variable(pid: u32, variable: &[u8]) -> bool {
+    crate::base::files::read_pseudo(format!("/proc/{pid}/environ"))
+        .is_ok_and(|bytes| bytes.split(|byte| *byte == 0).any(|one| one == variable))
+}
