@@ -6,6 +6,7 @@ pub mod clock;
 pub mod error;
 pub mod files;
 pub mod ids;
+pub mod lock;
 pub mod nearest;
 pub mod redact;
 pub mod root;

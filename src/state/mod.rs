@@ -1,1 +1,22 @@
-//! (to come)
+//! The record of everything that lives: one JSON file, read without a lock and written whole under it; and what the
+//! shims left as evidence, from which the file can be rebuilt (contract section 5).
+//!
+//! Deliberately not here: what a change means (lifecycle/), whether a process lives (the caller says), and events.
+
+mod document;
+mod error;
+mod etag;
+mod evidence;
+mod rebuild;
+mod store;
+mod wire;
+
+pub use document::{Document, Malformed, VERSION};
+pub use error::Error;
+pub use etag::{etag, etag_shown};
+pub use evidence::{
+    Evidence, Launch, Started, read_all, read_exit, read_launch, read_one, read_service, read_shim, write_exit,
+    write_launch, write_service, write_shim,
+};
+pub use store::{AsideKind, Changed, Exclusive, Reading, STATE_BYTES_MAX, SetAside, Store};
+pub use wire::{RecordJson, record_from_json, record_to_json};

@@ -1,0 +1,222 @@
+//! What the shims left in `engine/managed-run/<name>/<generation>/`: orders, identities, exit. Impure: lists folders.
+//!
+//! Written by the page cache's grace only (`Durability::Cached`): all of it is about processes, which end with the boot.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::base::clock::EpochMs;
+use crate::base::files::{self, Durability};
+use crate::base::ids::Generation;
+use crate::base::root::Root;
+use crate::service::{EnvVars, ExitRecord, Identity, Record, is_kebab_case};
+
+use super::Error;
+use super::wire::{
+    ExitFile, LaunchFile, LaunchOrders, LaunchRecord, RecordJson, ServiceFile, ShimFile, record_from_json,
+};
+
+/// A launch file holds one record (a sidecar of at most 1 MiB holds its spec) and one environment.
+const LAUNCH_BYTES_MAX: u64 = 4 << 20;
+/// The other files are one line.
+const SMALL_BYTES_MAX: u64 = 4 << 10;
+
+/// What a shim is to do: `launch.json` without the record in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// The record's name.
+    pub name: String,
+    /// The life that the shim is about.
+    pub generation: Generation,
+    /// The program, resolved.
+    pub program: String,
+    /// Its arguments, without the program itself.
+    pub args: Vec<String>,
+    /// Working folder; empty: the shim's own.
+    pub cwd: String,
+    /// The whole environment of the service.
+    pub env: EnvVars,
+    /// The file that takes its stdout and stderr.
+    pub log_path: String,
+    /// When it must end; `None`: never.
+    pub ttl_expires_at: Option<EpochMs>,
+    /// Milliseconds between SIGTERM and SIGKILL.
+    pub grace_ms: u64,
+}
+
+/// A service that was spawned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// Who it is.
+    pub service: Identity,
+    /// When it was spawned.
+    pub at: EpochMs,
+}
+
+/// All that is left of one generation. What is absent was not written, or cannot be read: `unreadable` says which.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// The record's name: the folder's.
+    pub name: String,
+    /// The generation: the inner folder's name.
+    pub generation: Generation,
+    /// The folder.
+    pub dir: PathBuf,
+    /// What was ordered.
+    pub launch: Option<Launch>,
+    /// The record at the time of the order, from which the state can be rebuilt.
+    pub record: Option<Record>,
+    /// The shim.
+    pub shim: Option<Identity>,
+    /// The service.
+    pub service: Option<Started>,
+    /// How it ended.
+    pub exit: Option<ExitRecord>,
+    /// Files that are there but make no sense, each as one sentence.
+    pub unreadable: Vec<String>,
+}
+
+/// Every generation that has left a folder, by name and age. A missing run folder means none. What is no name or no
+/// generation is skipped: it is none of ours.
+pub fn read_all(root: &Root) -> Result<Vec<Evidence>, Error> {
+    let mut all = Vec::new();
+    for (name, dir) in folders(&root.run())?.into_iter().filter(|(name, _)| is_kebab_case(name)) {
+        for (word, dir) in folders(&dir)? {
+            if let Some(generation) = Generation::parse(&word) {
+                all.push(read_generation(name.clone(), generation, &dir));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// What is left in one run folder; `None` if its path does not end in a name and a generation.
+pub fn read_one(dir: &Path) -> Option<Evidence> {
+    let generation = Generation::parse(dir.file_name()?.to_str()?)?;
+    let name = dir.parent()?.file_name()?.to_str()?;
+    Some(read_generation(name.to_owned(), generation, dir))
+}
+
+fn read_generation(name: String, generation: Generation, dir: &Path) -> Evidence {
+    let mut unreadable = Vec::new();
+    let launch = kept(read_launch(dir), &mut unreadable);
+    let record = kept(read_record(dir), &mut unreadable).filter(|record| {
+        let fits = record.name == name && record.generation.as_ref().is_none_or(|its| *its == generation);
+        if !fits {
+            unreadable.push(format!("`{}` holds the record of another generation", dir.join(LAUNCH).display()));
+        }
+        fits
+    });
+    let shim = kept(read_shim(dir), &mut unreadable);
+    let service = kept(read_service(dir), &mut unreadable);
+    let exit = kept(read_exit(dir), &mut unreadable);
+    Evidence { name, generation, dir: dir.to_owned(), launch, record, shim, service, exit, unreadable }
+}
+
+/// The value, or a note of why there is none.
+fn kept<T>(read: Result<Option<T>, Error>, unreadable: &mut Vec<String>) -> Option<T> {
+    read.unwrap_or_else(|error| {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        unreadable.push(format!("{error}{cause}"));
+        None
+    })
+}
+
+const LAUNCH: &str = "launch.json";
+const SHIM: &str = "shim.json";
+const SERVICE: &str = "service.json";
+const EXIT: &str = "exit.json";
+
+/// Writes the shim's orders, with `record` beside them; makes the folder.
+pub fn write_launch(dir: &Path, launch: &Launch, record: &Record) -> Result<(), Error> {
+    files::create_dir(dir).map_err(|error| Error::io(format!("cannot make `{}`", dir.display()), error))?;
+    write(dir, LAUNCH, &LaunchFile::new(launch, RecordJson(record)))
+}
+
+/// Reads the shim's orders; the record in the file is skipped, so that the shim stays small.
+pub fn read_launch(dir: &Path) -> Result<Option<Launch>, Error> {
+    read(dir, LAUNCH, LAUNCH_BYTES_MAX, LaunchOrders::into_launch)
+}
+
+fn read_record(dir: &Path) -> Result<Option<Record>, Error> {
+    read(dir, LAUNCH, LAUNCH_BYTES_MAX, |launch: LaunchRecord| record_from_json(launch.record))
+}
+
+/// Writes who the shim is.
+pub fn write_shim(dir: &Path, shim: &Identity) -> Result<(), Error> {
+    write(dir, SHIM, &ShimFile::new(shim))
+}
+
+/// Reads who the shim is.
+pub fn read_shim(dir: &Path) -> Result<Option<Identity>, Error> {
+    read(dir, SHIM, SMALL_BYTES_MAX, ShimFile::into_identity)
+}
+
+/// Writes who the service is.
+pub fn write_service(dir: &Path, started: &Started) -> Result<(), Error> {
+    write(dir, SERVICE, &ServiceFile::new(started))
+}
+
+/// Reads who the service is.
+pub fn read_service(dir: &Path) -> Result<Option<Started>, Error> {
+    read(dir, SERVICE, SMALL_BYTES_MAX, ServiceFile::into_started)
+}
+
+/// Writes how the service ended.
+pub fn write_exit(dir: &Path, exit: &ExitRecord) -> Result<(), Error> {
+    write(dir, EXIT, &ExitFile::new(exit))
+}
+
+/// Reads how the service ended.
+pub fn read_exit(dir: &Path) -> Result<Option<ExitRecord>, Error> {
+    read(dir, EXIT, SMALL_BYTES_MAX, ExitFile::into_exit)
+}
+
+fn write<T: Serialize>(dir: &Path, file: &str, value: &T) -> Result<(), Error> {
+    let path = dir.join(file);
+    let failed = |error: io::Error| Error::io(format!("cannot write `{}`", path.display()), error);
+    let mut bytes = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;
+    bytes.push(b'\n');
+    files::write_atomic(&path, &bytes, Durability::Cached).map_err(failed)
+}
+
+/// Reads a file and turns its wire form into ours; `None` if it is not there.
+fn read<W: DeserializeOwned, T>(
+    dir: &Path,
+    file: &str,
+    bytes_max: u64,
+    turn: impl FnOnce(W) -> Result<T, String>,
+) -> Result<Option<T>, Error> {
+    let path = dir.join(file);
+    let failed = |error: io::Error| Error::io(format!("cannot read `{}`", path.display()), error);
+    let bytes = match files::read_bounded(&path, bytes_max) {
+        Ok(bytes) if bytes.len() as u64 > bytes_max => return Err(failed(io::Error::other("it is too long"))),
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let wire = serde_json::from_slice(&bytes).map_err(|error| failed(error.into()))?;
+    turn(wire).map(Some).map_err(|why| failed(io::Error::other(why)))
+}
+
+/// Names and paths of the folders in `dir`, sorted; none if it is not there.
+fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
+    let failed = |error: io::Error| Error::io(format!("cannot list `{}`", dir.display()), error);
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        if let (Ok(name), true) = (entry.file_name().into_string(), entry.file_type().map_err(failed)?.is_dir()) {
+            found.push((name, entry.path()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}

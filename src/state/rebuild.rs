@@ -1,0 +1,58 @@
+//! The state made anew from what the shims know, when the file is lost.
+
+use crate::base::root::Root;
+use crate::service::{Identity, Liveness, Previous, Process, Record, Status};
+
+use super::evidence::{Evidence, read_all};
+use super::{Document, Error};
+
+/// A document of every generation that is not proven gone: of each name the newest one; an older one that may still
+/// live is its `previous`, so that recovery ends it first.
+///
+/// A generation is gone once its exit is recorded and neither its shim nor its service lives. One without an exit record
+/// stays even if it is dead (a power cut ends both at once): what becomes of it is the next sweep's to decide.
+pub(super) fn rebuild(root: &Root, liveness: fn(&Identity) -> Liveness) -> Result<Document, Error> {
+    let mut document = Document::default();
+    // By name and age: a newer generation of the same name comes after the older.
+    for evidence in read_all(root)? {
+        let alive = is_maybe_alive(&evidence, liveness);
+        if evidence.exit.is_some() && !alive {
+            continue;
+        }
+        let Some(mut record) = record_of(&evidence, liveness) else { continue };
+        if let Some(older) = document.remove(&record.name)
+            && older.alive
+        {
+            record.previous = Some(Previous { generation: older.generation, process: older.process });
+        }
+        document.records.push(record);
+    }
+    Ok(document)
+}
+
+fn is_maybe_alive(evidence: &Evidence, liveness: fn(&Identity) -> Liveness) -> bool {
+    let service = evidence.service.as_ref().map(|started| &started.service);
+    [service, evidence.shim.as_ref()].into_iter().flatten().any(|identity| liveness(identity) != Liveness::Dead)
+}
+
+/// The record as it was ordered, brought up to what the other files tell.
+fn record_of(evidence: &Evidence, liveness: fn(&Identity) -> Liveness) -> Option<Record> {
+    let mut record = evidence.record.clone()?;
+    record.generation = Some(evidence.generation.clone());
+    record.claim = None;
+    record.healthy = false;
+    record.last_exit = evidence.exit.or(record.last_exit);
+    record.process = None;
+    record.pid = None;
+    record.alive = is_maybe_alive(evidence, liveness);
+    if let Some(launch) = &evidence.launch {
+        record.ttl_expires_at = launch.ttl_expires_at;
+    }
+    if let Some(started) = &evidence.service {
+        record.started_at = Some(started.at);
+        record.pid = Some(started.service.pid);
+        record.process = evidence.shim.clone().map(|shim| Process { service: started.service.clone(), shim });
+        record.status = Status::Running;
+    }
+    Some(record)
+}

@@ -1,0 +1,157 @@
+//! The four files of one generation's run folder, format version 1. A shim may outlive the program that started it, so
+//! these change by addition only.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::base::clock::EpochMs;
+use crate::service::{ExitRecord, Identity};
+use crate::state::evidence::{Launch, Started};
+
+use super::RecordJson;
+use super::parts::{Env, EnvRef, code_and_signal, exit_record, generation};
+
+/// The format of all four files.
+const VERSION: u64 = 1;
+
+/// `launch.json` as it is written.
+#[derive(Serialize)]
+pub(in crate::state) struct LaunchFile<'a> {
+    version: u64,
+    name: &'a str,
+    generation: &'a str,
+    program: &'a str,
+    args: &'a [String],
+    cwd: &'a str,
+    env: EnvRef<'a>,
+    log_path: &'a str,
+    ttl_expires_at: Option<i64>,
+    grace_ms: u64,
+    record: RecordJson<'a>,
+}
+
+impl<'a> LaunchFile<'a> {
+    pub(in crate::state) fn new(launch: &'a Launch, record: RecordJson<'a>) -> Self {
+        Self {
+            version: VERSION,
+            name: &launch.name,
+            generation: launch.generation.as_str(),
+            program: &launch.program,
+            args: &launch.args,
+            cwd: &launch.cwd,
+            env: EnvRef(&launch.env),
+            log_path: &launch.log_path,
+            ttl_expires_at: launch.ttl_expires_at.map(|at| at.0),
+            grace_ms: launch.grace_ms,
+            record,
+        }
+    }
+}
+
+/// `launch.json` as the shim reads it: the record in it is skipped, not kept in memory.
+#[derive(Deserialize)]
+pub(in crate::state) struct LaunchOrders {
+    version: u64,
+    name: String,
+    generation: String,
+    program: String,
+    args: Vec<String>,
+    cwd: String,
+    env: Env,
+    log_path: String,
+    ttl_expires_at: Option<i64>,
+    grace_ms: u64,
+}
+
+impl LaunchOrders {
+    pub(in crate::state) fn into_launch(self) -> Result<Launch, String> {
+        known(self.version)?;
+        Ok(Launch {
+            name: self.name,
+            generation: generation(Some(self.generation))?.ok_or("no generation")?,
+            program: self.program,
+            args: self.args,
+            cwd: self.cwd,
+            env: self.env.0,
+            log_path: self.log_path,
+            ttl_expires_at: self.ttl_expires_at.map(EpochMs),
+            grace_ms: self.grace_ms,
+        })
+    }
+}
+
+/// The record in `launch.json`.
+#[derive(Deserialize)]
+pub(in crate::state) struct LaunchRecord {
+    pub(in crate::state) record: Value,
+}
+
+/// `shim.json`: who the shim is.
+#[derive(Deserialize, Serialize)]
+pub(in crate::state) struct ShimFile {
+    version: u64,
+    pid: u32,
+    start_ticks: u64,
+    boot_id: String,
+}
+
+impl ShimFile {
+    pub(in crate::state) fn new(shim: &Identity) -> Self {
+        Self { version: VERSION, pid: shim.pid, start_ticks: shim.start_ticks, boot_id: shim.boot_id.clone() }
+    }
+
+    pub(in crate::state) fn into_identity(self) -> Result<Identity, String> {
+        known(self.version)?;
+        Ok(Identity { pid: self.pid, start_ticks: self.start_ticks, boot_id: self.boot_id })
+    }
+}
+
+/// `service.json`: who the service is, and since when.
+#[derive(Deserialize, Serialize)]
+pub(in crate::state) struct ServiceFile {
+    version: u64,
+    pid: u32,
+    start_ticks: u64,
+    boot_id: String,
+    started_at: i64,
+}
+
+impl ServiceFile {
+    pub(in crate::state) fn new(started: &Started) -> Self {
+        let Identity { pid, start_ticks, boot_id } = started.service.clone();
+        Self { version: VERSION, pid, start_ticks, boot_id, started_at: started.at.0 }
+    }
+
+    pub(in crate::state) fn into_started(self) -> Result<Started, String> {
+        known(self.version)?;
+        let service = Identity { pid: self.pid, start_ticks: self.start_ticks, boot_id: self.boot_id };
+        Ok(Started { service, at: EpochMs(self.started_at) })
+    }
+}
+
+/// `exit.json`: how the service ended.
+#[derive(Deserialize, Serialize)]
+pub(in crate::state) struct ExitFile {
+    version: u64,
+    code: Option<i32>,
+    signal: Option<i32>,
+    cause: String,
+    at: i64,
+}
+
+impl ExitFile {
+    pub(in crate::state) fn new(exit: &ExitRecord) -> Self {
+        let (code, signal) = code_and_signal(exit.exit);
+        Self { version: VERSION, code, signal, cause: exit.cause.word().to_owned(), at: exit.at.0 }
+    }
+
+    pub(in crate::state) fn into_exit(self) -> Result<ExitRecord, String> {
+        known(self.version)?;
+        exit_record(self.code, self.signal, &self.cause, self.at)
+    }
+}
+
+/// Whether the format is the one that we know.
+fn known(version: u64) -> Result<(), String> {
+    if version == VERSION { Ok(()) } else { Err(format!("format version {version}; this program knows {VERSION}")) }
+}

@@ -1,0 +1,308 @@
+//! The smaller objects inside a record, each with its mirror type.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::base::clock::EpochMs;
+use crate::base::ids::Generation;
+use crate::service::{Claim, EnvVars, Exit, ExitCause, ExitRecord, Healthcheck, Identity, Previous, Probe, Process};
+
+/// Keys of an object that this version does not know.
+pub(super) type Unknown = Map<String, Value>;
+
+/// What a legacy healthcheck that does not say its times means: the defaults of the sidecar.
+const INTERVAL_S: f64 = 1.0;
+const TIMEOUT_S: f64 = 60.0;
+
+/// An environment: an object of strings whose order is kept.
+pub(super) struct Env(pub(super) EnvVars);
+
+impl<'de> Deserialize<'de> for Env {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Env;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of strings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Env, A::Error> {
+                let mut pairs: EnvVars = Vec::new();
+                while let Some((key, value)) = map.next_entry::<String, String>()? {
+                    if pairs.iter().any(|(there, _)| *there == key) {
+                        return Err(A::Error::custom(format!("the key `{key}` stands twice")));
+                    }
+                    pairs.push((key, value));
+                }
+                Ok(Env(pairs))
+            }
+        }
+        from.deserialize_map(Pairs)
+    }
+}
+
+/// The same, borrowed, for writing.
+pub(super) struct EnvRef<'a>(pub(super) &'a EnvVars);
+
+impl Serialize for EnvRef<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+/// Seconds: a whole number is written as one.
+struct Seconds(f64);
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match Duration::try_from_secs_f64(self.0) {
+            Ok(whole) if self.0.fract() == 0.0 => to.serialize_u64(whole.as_secs()),
+            Ok(_) | Err(_) => to.serialize_f64(self.0),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct HealthcheckIn {
+    r#type: String,
+    url: Option<String>,
+    expect_status: Option<u16>,
+    cmd: Option<String>,
+    args: Option<Vec<String>>,
+    shell: Option<bool>,
+    expect_regex: Option<String>,
+    interval_s: Option<f64>,
+    timeout_s: Option<f64>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl HealthcheckIn {
+    pub(super) fn into_parts(self) -> Result<(Healthcheck, Unknown), String> {
+        let missing = |key: &str| format!("healthcheck: missing field `{key}`");
+        let probe = match self.r#type.as_str() {
+            "http" => Probe::Http {
+                url: self.url.ok_or_else(|| missing("url"))?,
+                expect_status: self.expect_status.ok_or_else(|| missing("expect_status"))?,
+            },
+            "command" => Probe::Command {
+                cmd: self.cmd.ok_or_else(|| missing("cmd"))?,
+                args: self.args,
+                shell: self.shell.unwrap_or(false),
+                expect_regex: self.expect_regex.ok_or_else(|| missing("expect_regex"))?,
+            },
+            other => return Err(format!("healthcheck: `{}` is no type of probe", other.escape_debug())),
+        };
+        let check = Healthcheck {
+            interval_s: self.interval_s.unwrap_or(INTERVAL_S),
+            timeout_s: self.timeout_s.unwrap_or(TIMEOUT_S),
+            probe,
+        };
+        Ok((check, self.unknown))
+    }
+}
+
+pub(super) struct HealthcheckOut<'a>(pub(super) &'a Healthcheck, pub(super) Option<&'a Value>);
+
+impl Serialize for HealthcheckOut<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        match &self.0.probe {
+            Probe::Http { url, expect_status } => {
+                map.serialize_entry("type", "http")?;
+                map.serialize_entry("url", url)?;
+                map.serialize_entry("expect_status", expect_status)?;
+            }
+            Probe::Command { cmd, args, shell, expect_regex } => {
+                map.serialize_entry("type", "command")?;
+                map.serialize_entry("cmd", cmd)?;
+                if let Some(args) = args {
+                    map.serialize_entry("args", args)?;
+                }
+                map.serialize_entry("shell", shell)?;
+                map.serialize_entry("expect_regex", expect_regex)?;
+            }
+        }
+        map.serialize_entry("interval_s", &Seconds(self.0.interval_s))?;
+        map.serialize_entry("timeout_s", &Seconds(self.0.timeout_s))?;
+        rest(map, self.1)
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct ProcessWire {
+    pid: u32,
+    start_ticks: u64,
+    boot_id: String,
+    shim_pid: u32,
+    shim_start_ticks: u64,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl ProcessWire {
+    pub(super) fn into_parts(self) -> (Process, Unknown) {
+        let shim = Identity { pid: self.shim_pid, start_ticks: self.shim_start_ticks, boot_id: self.boot_id.clone() };
+        let service = Identity { pid: self.pid, start_ticks: self.start_ticks, boot_id: self.boot_id };
+        (Process { service, shim }, self.unknown)
+    }
+}
+
+pub(super) struct ProcessOut<'a>(pub(super) &'a Process, pub(super) Option<&'a Value>);
+
+impl Serialize for ProcessOut<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Process { service, shim } = self.0;
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("pid", &service.pid)?;
+        map.serialize_entry("start_ticks", &service.start_ticks)?;
+        map.serialize_entry("boot_id", &service.boot_id)?;
+        map.serialize_entry("shim_pid", &shim.pid)?;
+        map.serialize_entry("shim_start_ticks", &shim.start_ticks)?;
+        rest(map, self.1)
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct ClaimIn {
+    pid: u32,
+    start_ticks: u64,
+    boot_id: String,
+    verb: String,
+    at: i64,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl ClaimIn {
+    pub(super) fn into_parts(self) -> (Claim, Unknown) {
+        let maker = Identity { pid: self.pid, start_ticks: self.start_ticks, boot_id: self.boot_id };
+        (Claim { maker, verb: self.verb, at: EpochMs(self.at) }, self.unknown)
+    }
+}
+
+pub(super) struct ClaimOut<'a>(pub(super) &'a Claim, pub(super) Option<&'a Value>);
+
+impl Serialize for ClaimOut<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("pid", &self.0.maker.pid)?;
+        map.serialize_entry("start_ticks", &self.0.maker.start_ticks)?;
+        map.serialize_entry("boot_id", &self.0.maker.boot_id)?;
+        map.serialize_entry("verb", &self.0.verb)?;
+        map.serialize_entry("at", &self.0.at.0)?;
+        rest(map, self.1)
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct PreviousIn {
+    generation: Option<String>,
+    process: Option<ProcessWire>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl PreviousIn {
+    pub(super) fn into_parts(self) -> Result<(Previous, Unknown), String> {
+        let mut unknown = self.unknown;
+        let process = self.process.map(|process| {
+            let (process, more) = process.into_parts();
+            if !more.is_empty() {
+                unknown.insert("process".to_owned(), Value::Object(more));
+            }
+            process
+        });
+        Ok((Previous { generation: generation(self.generation)?, process }, unknown))
+    }
+}
+
+pub(super) struct PreviousOut<'a>(pub(super) &'a Previous, pub(super) Option<&'a Value>);
+
+impl Serialize for PreviousOut<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("generation", &self.0.generation.as_ref().map(Generation::as_str))?;
+        let more = self.1.and_then(|unknown| unknown.get("process"));
+        map.serialize_entry("process", &self.0.process.as_ref().map(|process| ProcessOut(process, more)))?;
+        rest_but(map, self.1, Some("process"))
+    }
+}
+
+/// How a generation ended: `{"code":0,"signal":null,"cause":"own","at":1}`; neither code nor signal: nobody saw it.
+#[derive(Deserialize)]
+pub(super) struct ExitIn {
+    code: Option<i32>,
+    signal: Option<i32>,
+    cause: String,
+    at: i64,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl ExitIn {
+    pub(super) fn into_parts(self) -> Result<(ExitRecord, Unknown), String> {
+        Ok((exit_record(self.code, self.signal, &self.cause, self.at)?, self.unknown))
+    }
+}
+
+/// The exit that those four values tell of.
+pub(super) fn exit_record(code: Option<i32>, signal: Option<i32>, cause: &str, at: i64) -> Result<ExitRecord, String> {
+    let exit = match (code, signal) {
+        (Some(code), None) => Exit::Code(code),
+        (None, Some(signal)) => Exit::Signal(signal),
+        (None, None) => Exit::Unknown,
+        (Some(_), Some(_)) => return Err("an exit has a code or a signal, not both".to_owned()),
+    };
+    let cause = ExitCause::parse(cause).ok_or_else(|| format!("`{}` is no cause of an exit", cause.escape_debug()))?;
+    Ok(ExitRecord { exit, cause, at: EpochMs(at) })
+}
+
+/// The code and the signal of an exit, of which at most one is there.
+pub(super) fn code_and_signal(exit: Exit) -> (Option<i32>, Option<i32>) {
+    match exit {
+        Exit::Code(code) => (Some(code), None),
+        Exit::Signal(signal) => (None, Some(signal)),
+        Exit::Unknown => (None, None),
+    }
+}
+
+pub(super) struct ExitOut<'a>(pub(super) &'a ExitRecord, pub(super) Option<&'a Value>);
+
+impl Serialize for ExitOut<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let (code, signal) = code_and_signal(self.0.exit);
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("code", &code)?;
+        map.serialize_entry("signal", &signal)?;
+        map.serialize_entry("cause", self.0.cause.word())?;
+        map.serialize_entry("at", &self.0.at.0)?;
+        rest(map, self.1)
+    }
+}
+
+/// A generation that is absent, or one of ours.
+pub(super) fn generation(word: Option<String>) -> Result<Option<Generation>, String> {
+    word.map(|word| Generation::parse(&word).ok_or_else(|| format!("`{}` is no generation", word.escape_debug())))
+        .transpose()
+}
+
+/// Ends an object with the keys that this version does not know.
+fn rest<M: SerializeMap>(map: M, unknown: Option<&Value>) -> Result<M::Ok, M::Error> {
+    rest_but(map, unknown, None)
+}
+
+/// The same without `inner`, under which stand the unknown keys of an object further in.
+fn rest_but<M: SerializeMap>(mut map: M, unknown: Option<&Value>, inner: Option<&str>) -> Result<M::Ok, M::Error> {
+    let keys = unknown.and_then(Value::as_object).into_iter().flatten();
+    for (key, value) in keys.filter(|(key, _)| Some(key.as_str()) != inner) {
+        map.serialize_entry(key, value)?;
+    }
+    map.end()
+}

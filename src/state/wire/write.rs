@@ -1,0 +1,130 @@
+//! Records and documents to JSON, streamed: no tree of values is built.
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::base::clock::EpochMs;
+use crate::base::ids::Generation;
+use crate::service::{Proof, Record};
+use crate::state::{Document, Malformed};
+
+use super::parts::{ClaimOut, EnvRef, ExitOut, HealthcheckOut, PreviousOut, ProcessOut};
+use super::{Field, RecordJson};
+
+/// A guess at a record's bytes, so that the buffer grows seldom.
+const RECORD_BYTES: usize = 1400;
+
+/// The whole file. Ends with a line break, so that it is a text file.
+pub(in crate::state) fn document_to_bytes(document: &Document) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(document.records.len() * RECORD_BYTES + 256);
+    serde_json::to_writer(&mut bytes, &DocumentJson(document)).expect("memory takes every byte, and keys are strings");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Entries that were set aside: an array of `{"pointer":"/specs/3","why":"…","value":…}`.
+pub(in crate::state) fn malformed_to_bytes(malformed: &[Malformed]) -> Vec<u8> {
+    let entries: Vec<Value> = malformed
+        .iter()
+        .map(|Malformed { pointer, why, value }| serde_json::json!({"pointer": pointer, "why": why, "value": value}))
+        .collect();
+    let mut bytes = Value::Array(entries).to_string().into_bytes();
+    bytes.push(b'\n');
+    bytes
+}
+
+struct DocumentJson<'a>(&'a Document);
+
+impl Serialize for DocumentJson<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Document { version, revision, records, malformed: _, unknown } = self.0;
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("version", version)?;
+        map.serialize_entry("revision", revision)?;
+        map.serialize_entry("specs", &Records(records))?;
+        for (key, value) in unknown {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+struct Records<'a>(&'a [Record]);
+
+impl Serialize for Records<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.iter().map(RecordJson))
+    }
+}
+
+impl Serialize for RecordJson<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let record = self.0;
+        let mut map = Keys { map: to.serialize_map(None)?, unknown: &record.unknown };
+        map.put(Field::Name, &record.name)?;
+        map.put(Field::Pid, &record.pid)?;
+        map.put(Field::OwnerAgent, &record.owner.agent)?;
+        map.put(Field::OwnerWi, &record.owner.work_item)?;
+        map.put(Field::OwnerProject, &record.owner.project)?;
+        map.put(Field::Cmd, &record.spec.cmd)?;
+        map.put(Field::Args, &record.spec.args)?;
+        map.put(Field::Cwd, &record.spec.cwd)?;
+        map.put(Field::Env, &EnvRef(&record.spec.env))?;
+        map.put(Field::Ports, &record.spec.ports)?;
+        map.put(Field::Attrs, &record.spec.attrs)?;
+        map.put(Field::Healthcheck, &HealthcheckOut(&record.spec.healthcheck, map.more(Field::Healthcheck)))?;
+        map.put(Field::StartedAt, &millis(record.started_at))?;
+        map.put(Field::TtlExpiresAt, &millis(record.ttl_expires_at))?;
+        map.put(Field::LastHealthAt, &millis(record.last_health_at))?;
+        map.put(Field::Healthy, &record.healthy)?;
+        map.put(Field::Alive, &record.alive)?;
+        map.put(Field::LogPath, &record.log_path)?;
+        map.put(Field::DeclaredName, &record.spec.name)?;
+        map.put(Field::Worktree, &record.worktree)?;
+        map.put(Field::Generation, &record.generation.as_ref().map(Generation::as_str))?;
+        map.put(Field::SpecHash, &record.spec_hash)?;
+        map.put(Field::TtlMinutes, &record.spec.ttl_minutes)?;
+        map.put(Field::Status, record.status.word())?;
+        map.put(Field::RunId, &record.run_id)?;
+        let more = map.more(Field::Process);
+        map.put(Field::Process, &record.process.as_ref().map(|process| ProcessOut(process, more)))?;
+        map.put(Field::ResolvedCmd, &record.resolved_cmd)?;
+        map.put(Field::PassedEnv, &EnvRef(&record.passed_env))?;
+        map.put(Field::HealthProof, &record.health_proof.map(Proof::word))?;
+        let more = map.more(Field::Claim);
+        map.put(Field::Claim, &record.claim.as_ref().map(|claim| ClaimOut(claim, more)))?;
+        let more = map.more(Field::Previous);
+        map.put(Field::Previous, &record.previous.as_ref().map(|previous| PreviousOut(previous, more)))?;
+        let more = map.more(Field::LastExit);
+        map.put(Field::LastExit, &record.last_exit.as_ref().map(|exit| ExitOut(exit, more)))?;
+        map.end()
+    }
+}
+
+fn millis(at: Option<EpochMs>) -> Option<i64> {
+    at.map(|at| at.0)
+}
+
+/// An object under way, and the unknown keys of its record. Those under a known key belong into that key's object.
+struct Keys<'a, M> {
+    map: M,
+    unknown: &'a Map<String, Value>,
+}
+
+impl<'a, M: SerializeMap> Keys<'a, M> {
+    fn put<T: Serialize + ?Sized>(&mut self, field: Field, value: &T) -> Result<(), M::Error> {
+        self.map.serialize_entry(field.word(), value)
+    }
+
+    fn more(&self, field: Field) -> Option<&'a Value> {
+        if self.unknown.is_empty() { None } else { self.unknown.get(field.word()) }
+    }
+
+    fn end(mut self) -> Result<M::Ok, M::Error> {
+        for (key, value) in self.unknown.iter().filter(|(key, _)| Field::parse(key).is_none()) {
+            self.map.serialize_entry(key, value)?;
+        }
+        self.map.end()
+    }
+}
