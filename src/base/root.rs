@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::error::{Error, Kind, Result};
 use super::ids::{AgentName, Generation};
 
 /// The folder under which everything lives.
@@ -18,20 +19,23 @@ impl Root {
     }
 
     /// Finds the root: `--root`, else `MINIONS_DIR`, else the nearest `.minions` folder at or above the current
-    /// one, else `~/.minions`. An empty `MINIONS_DIR` counts as unset.
+    /// one, else `~/.minions`. Empty variables count as unset. Without a HOME there is no last resort, and that is an
+    /// error (`no-root`, exit 64): the user database is not asked, since a static program cannot read every kind of it.
     #[expect(clippy::disallowed_methods, reason = "the one place that looks for the root")]
-    pub fn locate(flag: Option<&Path>) -> Self {
-        if let Some(dir) = flag {
-            return Self::at(dir);
-        }
-        if let Some(dir) = std::env::var_os("MINIONS_DIR").filter(|dir| !dir.is_empty()) {
-            return Self::at(dir);
+    pub fn locate(flag: Option<&Path>) -> Result<Self> {
+        let variable = |name: &str| std::env::var_os(name).filter(|dir| !dir.is_empty());
+        if let Some(dir) = flag.map(Path::to_owned).or_else(|| variable("MINIONS_DIR").map(PathBuf::from)) {
+            return Ok(Self::at(dir));
         }
         let here = std::env::current_dir().unwrap_or_default();
         if let Some(above) = here.ancestors().map(|dir| dir.join(".minions")).find(|dir| dir.is_dir()) {
-            return Self::at(above);
+            return Ok(Self::at(above));
         }
-        Self::at(std::env::home_dir().unwrap_or_default().join(".minions"))
+        let home = variable("HOME").ok_or_else(|| {
+            Error::new(Kind::Usage, "no-root", "there is no root: no .minions folder at or above this one, and no HOME")
+                .with_hint("say where: --root DIR, or MINIONS_DIR in the environment")
+        })?;
+        Ok(Self::at(PathBuf::from(home).join(".minions")))
     }
 
     /// The root folder itself, absolute.

@@ -1,7 +1,145 @@
-//! The door for people and scripts. (to come)
+//! The door for people and scripts: `minions managed COMMAND`. A file per command holds its arguments, whose doc
+//! comments are the help text, and its translation into a use case of `ops` and back into words; nothing is decided here.
+
+mod accept;
+mod config;
+mod demo;
+mod exit;
+mod global;
+mod list;
+mod logs;
+pub mod reference;
+mod schema;
+mod show;
+mod stop;
+mod ui;
+mod usage;
+mod validate;
+
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// Parses, executes, renders.
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::base::error::Result;
+use crate::base::root::Root;
+use crate::config::Loaded;
+
+use exit::{End, Outcome};
+use global::Global;
+use ui::Ui;
+use usage::Stopped;
+
+/// Supervises the long-running services that coding agents declare
+#[derive(Parser, Debug)]
+#[command(name = "minions", version, propagate_version = true, arg_required_else_help = true)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    program: Program,
+}
+
+#[derive(Subcommand, Debug)]
+enum Program {
+    /// Services that agents declare: accept, list, show, stop …
+    #[command(arg_required_else_help = true)]
+    Managed {
+        #[command(subcommand)]
+        command: Command,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Validate(validate::Args),
+    Accept(accept::Args),
+    List(list::Args),
+    Show(show::Args),
+    Logs(logs::Args),
+    Stop(stop::Args),
+    Schema(schema::Args),
+    Config(config::Args),
+    Demo(demo::Args),
+}
+
+/// What every command has at hand: where to look and how to speak.
+struct Door {
+    root: Option<std::path::PathBuf>,
+    ui: Ui,
+}
+
+impl Door {
+    /// The root that the options or the environment name.
+    fn root(&self) -> Result<Root> {
+        Root::locate(self.root.as_deref())
+    }
+
+    /// The settings in force under `root`.
+    fn config(&self, root: &Root) -> Result<Loaded> {
+        let loaded = crate::config::load(&root.config())?;
+        self.ui.detail(&format!("root: {}", root.dir().display()));
+        Ok(loaded)
+    }
+}
+
+/// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let parsed = match Arguments::try_parse_from(&args) {
+        Ok(parsed) => parsed,
+        Err(refusal) => return refused(&refusal, &args),
+    };
+    let ui = Ui::new(&parsed.global);
+    let door = Door { root: parsed.global.root, ui };
+    let Program::Managed { command } = parsed.program;
+    match run(command, &door) {
+        Ok(end) => end.code(),
+        Err(error) => {
+            door.ui.error(&error);
+            ExitCode::from(error.kind.exit_code())
+        }
+    }
+}
+
+fn run(command: Command, door: &Door) -> Outcome {
+    match command {
+        Command::Validate(args) => validate::run(&args, door),
+        Command::Accept(args) => accept::run(&args, door),
+        Command::List(args) => list::run(&args, door),
+        Command::Show(args) => show::run(&args, door),
+        Command::Logs(args) => logs::run(&args, door),
+        Command::Stop(args) => stop::run(&args, door),
+        Command::Schema(args) => schema::run(&args, door),
+        Command::Config(args) => config::run(&args, door),
+        Command::Demo(args) => demo::run(&args, door),
+    }
+}
+
+/// Answers a command line that names no command to run: help, a version, or what is wrong with it.
+fn refused(refusal: &clap::Error, args: &[OsString]) -> ExitCode {
+    let ui = Ui::plain(usage::format_asked(args));
+    let outcome = match usage::stopped(refusal) {
+        Stopped::Answered(text) => ui.data(&text).map(|()| End::Done),
+        Stopped::Refused(error) => Err(error),
+    };
+    outcome.map_or_else(
+        |error| {
+            ui.error(&error);
+            ExitCode::from(error.kind.exit_code())
+        },
+        End::code,
+    )
+}
+
+/// The names of the commands of `minions managed`.
+fn command_names() -> Vec<String> {
+    let arguments = Arguments::command();
+    let managed = arguments.find_subcommand("managed").into_iter().flat_map(clap::Command::get_subcommands);
+    managed.map(|command| command.get_name().to_owned()).collect()
+}
+
+/// `minions X.Y.Z` and a line end.
+fn version() -> String {
+    format!("minions {}\n", env!("CARGO_PKG_VERSION"))
 }

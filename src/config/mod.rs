@@ -2,6 +2,7 @@
 //! from `config.json` (`load`). Deliberately not here: what a setting means, which is its user's business.
 
 mod choice;
+pub mod docs;
 mod load;
 mod settings;
 pub mod table;

@@ -1,0 +1,154 @@
+//! The only file that prints. Data goes to stdout; notes, progress and errors go to stderr. Impure: it asks whether the
+//! two are terminals, and reads NO_COLOR.
+
+use std::cell::Cell;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::base::error::{Error, Result};
+use crate::view::{escape, table, wire};
+
+use super::global::{Format, Global, When};
+
+/// How a command speaks.
+pub(crate) struct Ui {
+    /// How data is shown.
+    pub(crate) format: Format,
+    /// -1: errors only, 0: notes, 1 and up: more.
+    verbosity: i8,
+    color_stdout: bool,
+    color_stderr: bool,
+    /// Whoever read stdout is gone: what follows is not written, and that is no error.
+    is_closed: Cell<bool>,
+}
+
+#[expect(dead_code, reason = "logs and list will speak so")]
+impl Ui {
+    /// Speaks as the options say.
+    pub(crate) fn new(global: &Global) -> Self {
+        let verbosity = if global.quiet { -1 } else { i8::try_from(global.verbose).unwrap_or(i8::MAX) };
+        Self {
+            format: global.format,
+            verbosity,
+            color_stdout: color(global.color, || io::stdout().is_terminal()),
+            color_stderr: color(global.color, || io::stderr().is_terminal()),
+            is_closed: Cell::new(false),
+        }
+    }
+
+    /// Speaks without options having been understood: `format` is what the command line seems to ask for.
+    pub(crate) fn plain(format: Format) -> Self {
+        Self {
+            format,
+            verbosity: 0,
+            color_stdout: false,
+            color_stderr: color(None, || io::stderr().is_terminal()),
+            is_closed: Cell::new(false),
+        }
+    }
+
+    /// Whether JSON is asked for.
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Whether stdout is a terminal, which other people's text must not command.
+    pub(crate) fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// How tables are drawn on stdout: fitted to a terminal, in full elsewhere.
+    pub(crate) fn table_style(&self) -> table::Style {
+        let width = io::stdout().is_terminal().then(|| {
+            let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+            Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+        });
+        table::Style { width: width.flatten(), color: self.color_stdout }
+    }
+
+    /// Writes data to stdout. A reader that is gone is no error.
+    pub(crate) fn data(&self, text: impl AsRef<[u8]>) -> Result<()> {
+        if self.is_closed.get() {
+            return Ok(());
+        }
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(text.as_ref()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_closed.set(true);
+                Ok(())
+            }
+            written => written.map_err(|error| Error::io("cannot write to stdout", error)),
+        }
+    }
+
+    /// Waits for `pause`, or until whoever reads stdout is gone. Says whether somebody still reads.
+    pub(crate) fn wait_for_reader(&self, pause: Duration) -> bool {
+        let stdout = io::stdout();
+        let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+        let timeout = rustix::event::Timespec::try_from(pause).ok();
+        let woken = poll(&mut fds, timeout.as_ref());
+        // An interrupted wait is a short one; poll(2) reports the far end's closing as an error without being asked.
+        let is_gone =
+            woken.is_ok_and(|count| count > 0) && fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP);
+        !is_gone && !self.is_closed.get()
+    }
+
+    /// Says something on the way to stderr, unless --quiet.
+    pub(crate) fn note(&self, text: &str) {
+        if self.verbosity >= 0 {
+            self.say(text);
+        }
+    }
+
+    /// Says something that only --verbose asks for.
+    pub(crate) fn detail(&self, text: &str) {
+        if self.verbosity >= 1 {
+            self.say(text);
+        }
+    }
+
+    /// A warning, unless --quiet.
+    pub(crate) fn warning(&self, text: &str) {
+        if self.verbosity >= 0 {
+            let (start, end) = self.paint("\x1b[33m");
+            self.say(&format!("{start}warning:{end} {text}"));
+        }
+    }
+
+    /// An error: on stderr in words, and with JSON as an object on stdout too.
+    pub(crate) fn error(&self, error: &Error) {
+        let (start, end) = self.paint("\x1b[1;31m");
+        let message = escape::line(&error.chain()).into_owned();
+        let hint = error.hint.as_deref().map(|hint| format!("\n  hint: {}", escape::line(hint))).unwrap_or_default();
+        let code = error.kind.exit_code();
+        let text = format!("{start}error:{end} {message}{hint}\n[{}, exit {code}]", error.code);
+        self.say(&text);
+        if self.is_json() {
+            // The exit code says it all the same if stdout takes nothing.
+            self.data(wire::error(error)).unwrap_or_default();
+        }
+    }
+
+    fn paint(&self, start: &'static str) -> (&'static str, &'static str) {
+        if self.color_stderr { (start, "\x1b[0m") } else { ("", "") }
+    }
+
+    /// One write per message, so that commands side by side do not cut into each other's lines.
+    fn say(&self, text: &str) {
+        // Nobody is left to be told that stderr is closed or full.
+        io::stderr().lock().write_all(format!("{text}\n").as_bytes()).unwrap_or_default();
+    }
+}
+
+/// Whether to paint: as asked, else not with a non-empty NO_COLOR, else on a terminal.
+#[expect(clippy::disallowed_methods, reason = "the environment is read at the doors")]
+fn color(when: Option<When>, is_terminal: impl Fn() -> bool) -> bool {
+    match when {
+        Some(When::Always) => true,
+        Some(When::Never) => false,
+        Some(When::Auto) => is_terminal(),
+        None => std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && is_terminal(),
+    }
+}

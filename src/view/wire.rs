@@ -1,0 +1,85 @@
+//! The contract's JSON, as the doors send it: one compact document, one line.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::base::error::Error;
+
+/// `{"error": {"code", "message", "hint"}}`; the message is the whole chain, the hint null if there is none.
+pub fn error(error: &Error) -> String {
+    line(&json!({ "error": { "code": error.code, "message": error.chain(), "hint": error.hint } }))
+}
+
+/// `{"items": […], "etag": "…"}`, each item one that serializes as a record.
+pub fn list<T: Serialize>(items: &[T], etag: &str) -> String {
+    line(&List { items, etag })
+}
+
+/// `{"not_modified": true, "etag": "…"}`.
+pub fn not_modified(etag: &str) -> String {
+    line(&json!({ "not_modified": true, "etag": etag }))
+}
+
+/// One setting as the `config` command shows it.
+#[derive(Serialize)]
+pub struct SettingJson<'a> {
+    /// The camelCase key.
+    pub key: &'a str,
+    /// The value in force.
+    pub value: Value,
+    /// The value without a file.
+    pub default: Value,
+    /// `default` or `file`.
+    pub source: &'a str,
+    /// The file it comes from; null for a default.
+    pub file: Option<String>,
+}
+
+/// `{"items": [SETTING…], "file": "…"}`: every setting, and the file that was looked at.
+pub fn settings(items: &[SettingJson<'_>], file: &str) -> String {
+    #[derive(Serialize)]
+    struct Settings<'a> {
+        items: &'a [SettingJson<'a>],
+        file: &'a str,
+    }
+    line(&Settings { items, file })
+}
+
+/// Any value as one line.
+pub fn line(value: &impl Serialize) -> String {
+    let mut text = serde_json::to_string(value).expect("keys are strings and no serializer of ours fails");
+    text.push('\n');
+    text
+}
+
+/// The answer of `list`.
+#[derive(Serialize)]
+struct List<'a, T> {
+    items: &'a [T],
+    etag: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::error::Kind;
+
+    #[test]
+    fn errors_are_one_object_with_the_chain_and_a_hint_or_null() {
+        let check = |shown: Error, expected: &str| assert_eq!(error(&shown), format!("{expected}\n"));
+        check(
+            Error::new(Kind::Usage, "usage", "no `x`").with_hint("say y"),
+            r#"{"error":{"code":"usage","message":"no `x`","hint":"say y"}}"#,
+        );
+        check(
+            Error::io("cannot read `f`", std::io::Error::other("disk")),
+            r#"{"error":{"code":"io","message":"cannot read `f`: disk","hint":null}}"#,
+        );
+    }
+
+    #[test]
+    fn lists_carry_items_and_etag_in_this_order() {
+        assert_eq!(list::<u8>(&[], "abc"), "{\"items\":[],\"etag\":\"abc\"}\n");
+        assert_eq!(list(&[1, 2], "abc"), "{\"items\":[1,2],\"etag\":\"abc\"}\n");
+    }
+}

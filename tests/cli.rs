@@ -1,0 +1,9 @@
+//! The real binary from outside: what it prints, where, and with which exit code.
+
+#[path = "cli/harness.rs"]
+mod harness;
+
+#[path = "cli/settings.rs"]
+mod settings;
+#[path = "cli/usage.rs"]
+mod usage;

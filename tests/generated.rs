@@ -1,0 +1,34 @@
+//! Files that are written from tables in the code: each must be what the table says. `UPDATE=1 cargo test --test
+//! generated` writes them anew.
+
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test that reads and writes committed files")]
+
+use std::path::Path;
+
+use minions_managed::{cli, config};
+
+fn check(path: &str, expected: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(file.parent().expect("a file has a folder")).unwrap();
+        std::fs::write(&file, expected).unwrap();
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(committed == expected, "{path} is not what its table says: UPDATE=1 cargo test --test generated");
+}
+
+#[test]
+fn the_reference_of_settings_is_what_the_table_says() {
+    check("docs/configuration.md", &config::docs::markdown());
+}
+
+#[test]
+fn the_schema_of_settings_is_what_the_table_says() {
+    let schema = serde_json::to_string_pretty(&config::docs::schema()).unwrap();
+    check("schemas/config.schema.json", &format!("{schema}\n"));
+}
+
+#[test]
+fn the_reference_of_commands_is_what_help_says() {
+    check("docs/commands.md", &cli::reference::markdown());
+}
