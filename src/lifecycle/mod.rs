@@ -1,1 +1,6 @@
-//! (to come)
+//! Decisions, pure: records + facts + now → a plan of steps, each with its reason. Nothing here reads the world or
+//! changes it; `ops` observes the facts and performs the steps, `--dry-run` prints them.
+
+pub mod accept;
+pub mod claim;
+pub mod stop;

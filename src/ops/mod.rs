@@ -1,1 +1,6 @@
-//! (to come)
+//! Use cases: one file per verb. They observe facts, let the rooms decide, perform, and return a report as data; they
+//! neither parse arguments nor print.
+
+pub mod context;
+pub mod ending;
+pub mod facts;

@@ -31,6 +31,13 @@ pub fn observe_identity(pid: u32) -> io::Result<Option<Identity>> {
     Ok(seen.map(|seen| Identity { pid, start_ticks: seen.start_ticks, boot_id }))
 }
 
+/// The identity of a child of this process that has not been reaped, so that its pid is its own even as a zombie.
+pub fn observe_child_identity(pid: u32) -> io::Result<Identity> {
+    let boot_id = boot_id()?.to_owned();
+    let seen = snapshot::see(pid)?.ok_or_else(|| io::Error::other("the child is not in the process table"))?;
+    Ok(Identity { pid, start_ticks: seen.start_ticks, boot_id })
+}
+
 /// The identity of this very process.
 pub fn own_identity() -> io::Result<Identity> {
     observe_identity(std::process::id())?.ok_or_else(|| io::Error::other("this process is not in the process table"))

@@ -5,6 +5,7 @@
 //! and `spawn`. This room does not know records, and decides nothing.
 
 mod look;
+mod resolve;
 mod signal;
 mod snapshot_linux;
 mod snapshot_portable;
@@ -12,13 +13,16 @@ mod spawn;
 mod stopping;
 mod table;
 
-pub use look::{boot_id, observe_identity, observe_legacy_liveness, observe_liveness, own_identity};
+pub use look::{
+    boot_id, observe_child_identity, observe_identity, observe_legacy_liveness, observe_liveness, own_identity,
+};
+pub use resolve::resolve_program;
 pub use rustix::process::Signal;
 pub use signal::{Held, SignalError, hold};
 pub(crate) use spawn::answer_line;
 pub use spawn::{
-    MINIONS_GENERATION, MINIONS_NAME, SHIM_ARG0, ServiceStart, ShimStart, SpawnedShim, become_shim, start_service,
-    start_shim,
+    MINIONS_GENERATION, MINIONS_NAME, SHIM_ARG0, ServiceStart, ShimStart, SpawnedShim, become_shim,
+    drop_standard_streams, start_service, start_shim,
 };
 pub use stopping::{StopOutcome, stop_marked};
 pub use table::{Table, observe_marked};

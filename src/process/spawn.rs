@@ -3,7 +3,6 @@
 //! The shim is this very program under another name. Its stdin is the pipe on which its maker says `go` and its stdout
 //! the pipe on which it answers, one line; it drops both before it settles down to wait.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -136,6 +135,18 @@ pub fn become_shim() -> io::Result<()> {
     name_and_adopt()
 }
 
+/// Lets go of the three standard streams: the null device stands in their place.
+pub fn drop_standard_streams() {
+    use rustix::fs::{Mode, OFlags};
+    // Without a null device there is nothing better to put there than what is there.
+    let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) else { return };
+    for replaced in
+        [rustix::stdio::dup2_stdin(&null), rustix::stdio::dup2_stdout(&null), rustix::stdio::dup2_stderr(&null)]
+    {
+        let _ = replaced;
+    }
+}
+
 #[cfg(target_os = "linux")]
 fn name_and_adopt() -> io::Result<()> {
     rustix::thread::set_name(c"minions-shim")?;
@@ -178,8 +189,6 @@ fn close_descriptors_from(_first: u32) {}
 pub struct ServiceStart<'a> {
     /// The resolved program.
     pub program: &'a Path,
-    /// Its name for itself: the command as declared.
-    pub arg0: &'a OsStr,
     /// Its arguments.
     pub args: &'a [String],
     /// Its working folder; `None`: the root folder.
@@ -197,7 +206,6 @@ pub fn start_service(start: &ServiceStart<'_>) -> Result<u32, String> {
     let log = |error: io::Error| format!("the log cannot be handed on: {error}");
     let mut command = Command::new(start.program);
     command
-        .arg0(start.arg0)
         .args(start.args)
         .env_clear()
         .envs(start.env.iter().map(|(key, value)| (key, value)))

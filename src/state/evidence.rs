@@ -155,6 +155,13 @@ pub fn read_shim(dir: &Path) -> Result<Option<Identity>, Error> {
     read(dir, SHIM, SMALL_BYTES_MAX, ShimFile::into_identity)
 }
 
+/// Takes back who the shim is: it is alone and goes, so that nothing of its generation is left.
+#[expect(clippy::disallowed_methods, reason = "the shim removes its own file, as the sign that it was the last")]
+pub fn remove_shim(dir: &Path) -> Result<(), Error> {
+    let path = dir.join(SHIM);
+    std::fs::remove_file(&path).map_err(|error| Error::io(format!("cannot remove `{}`", path.display()), error))
+}
+
 /// Writes who the service is.
 pub fn write_service(dir: &Path, started: &Started) -> Result<(), Error> {
     write(dir, SERVICE, &ServiceFile::new(started))

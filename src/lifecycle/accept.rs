@@ -1,0 +1,120 @@
+//! What accepting a sidecar does to each of its specs.
+
+use crate::service::{Liveness, Record, Scope, Spec, Status, record_name};
+
+use super::claim::Turn;
+
+/// One valid spec, with what was found out about it.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The spec as judged.
+    pub spec: Spec,
+    /// SHA-1 of the normalized spec.
+    pub spec_hash: String,
+    /// Where it belongs.
+    pub scope: Scope,
+}
+
+/// What was observed about a record that a spec meets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Its process.
+    pub liveness: Liveness,
+    /// Whether another command is at it.
+    pub turn: Turn,
+}
+
+/// What to do for one spec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Start it; there is no record of it.
+    Spawn,
+    /// Start it in place of the record of that name, whose generation is ended first.
+    Replace,
+    /// It runs already, as declared.
+    Unchanged,
+    /// It cannot be decided now.
+    Refuse(Refusal),
+}
+
+/// Why a spec is refused for now. Nothing is changed by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Another command is at the record.
+    Claimed {
+        /// That command's process.
+        pid: u32,
+        /// What it does.
+        verb: String,
+    },
+    /// It cannot be told whether the recorded process lives.
+    LivenessUnknown,
+}
+
+/// One step of the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The name that the record has or will have.
+    pub name: String,
+    /// What to do.
+    pub action: Action,
+    /// Why, in a few words for people.
+    pub why: String,
+}
+
+/// Plans one step per spec, in the order of `wanted`. `records` are all that there are; `facts` is asked about the one
+/// that a spec meets: same scope, same declared name.
+pub fn plan(
+    wanted: &[Wanted],
+    records: &[Record],
+    name_length_max: usize,
+    facts: impl Fn(&Record) -> Facts,
+) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::with_capacity(wanted.len());
+    for want in wanted {
+        let step = match find(records, want) {
+            Some(record) => {
+                let (action, why) = meet(want, record, &facts(record));
+                Step { name: record.name.clone(), action, why }
+            }
+            None => {
+                let is_taken = |name: &str| {
+                    records.iter().any(|record| record.name == name) || steps.iter().any(|step| step.name == name)
+                };
+                let name = record_name(&want.spec.name, &want.scope, name_length_max, is_taken);
+                Step { name, action: Action::Spawn, why: "no service of this name in this scope".into() }
+            }
+        };
+        steps.push(step);
+    }
+    steps
+}
+
+/// The record that `want` is about: same scope, same declared name.
+pub fn find<'a>(records: &'a [Record], want: &Wanted) -> Option<&'a Record> {
+    records.iter().find(|record| record.spec.name == want.spec.name && record.scope() == want.scope)
+}
+
+/// A spec that meets a record. Total over turn × liveness × same spec × status.
+fn meet(want: &Wanted, record: &Record, facts: &Facts) -> (Action, String) {
+    if let Turn::Theirs { pid, verb } = &facts.turn {
+        let refusal = Refusal::Claimed { pid: *pid, verb: verb.clone() };
+        return (Action::Refuse(refusal), format!("`minions managed {verb}` (pid {pid}) is at it"));
+    }
+    let is_same = record.spec_hash == want.spec_hash;
+    match (facts.liveness, is_same, record.status) {
+        (Liveness::Unknown, _, _) => {
+            let refusal = Action::Refuse(Refusal::LivenessUnknown);
+            (refusal, "it cannot be told whether the recorded process lives".into())
+        }
+        (Liveness::Dead, _, _) => (Action::Replace, "the recorded process is dead".into()),
+        (Liveness::Alive, true, Status::Running) => (Action::Unchanged, "it runs as declared".into()),
+        (Liveness::Alive, false, Status::Running) => (Action::Replace, "the spec has changed".into()),
+        // A command died in the middle of its work on it: start anew from a clean slate.
+        (
+            Liveness::Alive,
+            _,
+            Status::Queued | Status::Starting | Status::Backoff | Status::Stopping | Status::Stopped | Status::Failed,
+        ) => (Action::Replace, format!("it was left `{}` by a command that is gone", record.status.word())),
+    }
+}

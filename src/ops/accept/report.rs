@@ -1,0 +1,217 @@
+//! What came of an acceptance, as data.
+
+use crate::base::error::Kind;
+use crate::base::ids::AgentName;
+use crate::state::SetAside;
+
+/// What came of all agents.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// One per agent, in the order asked.
+    pub items: Vec<AgentReport>,
+    /// Something unreadable in the state file was put aside.
+    pub set_aside: Option<SetAside>,
+}
+
+/// How one acceptance ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// There was no sidecar.
+    None,
+    /// Every service is up.
+    Accepted,
+    /// Every service was up already, as declared.
+    Unchanged,
+    /// The sidecar is not valid.
+    Rejected,
+    /// Some services are up.
+    Partial,
+    /// None is.
+    Failed,
+}
+
+impl Outcome {
+    /// The word in output.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Accepted => "accepted",
+            Self::Unchanged => "unchanged",
+            Self::Rejected => "rejected",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Why an acceptance did not succeed. The words are stable (contract sections 4 and 9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureClass {
+    /// The sidecar is not valid.
+    InvalidSidecar,
+    /// A first health pass did not come.
+    Healthcheck,
+    /// A service could not be started.
+    Spawn,
+    /// A declared port has a listener already.
+    PortInUse,
+    /// Another command is at one of the services.
+    Claimed,
+}
+
+impl FailureClass {
+    /// The word in output.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::InvalidSidecar => "invalid-managed-spawn",
+            Self::Healthcheck => "managed-spawn-healthcheck-failed",
+            Self::Spawn => "spawn-failed",
+            Self::PortInUse => "port-in-use",
+            Self::Claimed => "claimed",
+        }
+    }
+}
+
+/// What was done for one spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpecAction {
+    /// A new service was started.
+    Spawned,
+    /// An older generation was ended and a new one started.
+    Replaced,
+    /// It ran already.
+    Unchanged,
+    /// It is declared and waits.
+    Queued,
+    /// Nothing.
+    None,
+}
+
+impl SpecAction {
+    /// The word in output.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Spawned => "spawned",
+            Self::Replaced => "replaced",
+            Self::Unchanged => "unchanged",
+            Self::Queued => "queued",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What became of one spec.
+#[derive(Clone, Debug)]
+pub struct SpecReport {
+    /// The record's name.
+    pub name: String,
+    /// The name in the sidecar.
+    pub declared_name: String,
+    /// What was done; for a dry run what would be.
+    pub action: SpecAction,
+    /// Why that was done.
+    pub why: String,
+    /// The service's pid, while it is up.
+    pub pid: Option<u32>,
+    /// Whether its first probe passed; `None` if nobody waited.
+    pub healthy: Option<bool>,
+    /// What went wrong, in one sentence.
+    pub error: Option<String>,
+    /// Where its output goes; empty if it was never to be started.
+    pub log_path: String,
+    /// The last lines of that, when it failed.
+    pub log_tail: Vec<String>,
+    /// What kind of failure it was.
+    pub failure: Option<FailureClass>,
+}
+
+/// What became of one agent's sidecar.
+#[derive(Clone, Debug)]
+pub struct AgentReport {
+    /// Whose sidecar.
+    pub agent: AgentName,
+    /// Whether there was one.
+    pub exists: bool,
+    /// Whether it was judged valid and acted on.
+    pub accepted: bool,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why not well.
+    pub failure_class: Option<FailureClass>,
+    /// The same in words: a verdict's reason, or the first error.
+    pub reason: Option<String>,
+    /// The acceptance's id; `None` when there was nothing to decide.
+    pub run_id: Option<String>,
+    /// One per spec.
+    pub specs: Vec<SpecReport>,
+    /// For people: the sidecar's text with every failure marked; empty unless rejected.
+    pub excerpt: String,
+}
+
+impl AgentReport {
+    /// There is no sidecar, and none is asked for.
+    pub(super) fn none(agent: &AgentName) -> Self {
+        Self {
+            agent: agent.clone(),
+            exists: false,
+            accepted: false,
+            outcome: Outcome::None,
+            failure_class: None,
+            reason: None,
+            run_id: None,
+            specs: Vec::new(),
+            excerpt: String::new(),
+        }
+    }
+
+    /// There is no sidecar though one is required.
+    pub(super) fn missing(agent: &AgentName) -> Self {
+        Self {
+            outcome: Outcome::Rejected,
+            failure_class: Some(FailureClass::InvalidSidecar),
+            reason: Some("sidecar-missing".into()),
+            ..Self::none(agent)
+        }
+    }
+
+    /// What became of `specs`, taken together.
+    pub(super) fn of_specs(agent: &AgentName, run_id: &str, specs: Vec<SpecReport>) -> Self {
+        let failed = specs.iter().filter(|spec| spec.failure.is_some()).count();
+        let outcome = match (failed, specs.iter().all(|spec| spec.action == SpecAction::Unchanged)) {
+            (0, true) => Outcome::Unchanged,
+            (0, false) => Outcome::Accepted,
+            (some, _) if some == specs.len() => Outcome::Failed,
+            (_, _) => Outcome::Partial,
+        };
+        let first = specs.iter().find(|spec| spec.failure.is_some());
+        Self {
+            exists: true,
+            accepted: true,
+            outcome,
+            failure_class: first.and_then(|spec| spec.failure),
+            reason: first.and_then(|spec| spec.error.clone()),
+            run_id: Some(run_id.to_owned()),
+            specs,
+            ..Self::none(agent)
+        }
+    }
+
+    /// Whether the sidecar has had its decision, so that it moves aside. A conflict leaves it pending: the same
+    /// command may succeed once the port is free or the other command has ended.
+    pub fn is_decided(&self) -> bool {
+        self.exists && !matches!(self.failure_class, Some(FailureClass::PortInUse | FailureClass::Claimed))
+    }
+
+    /// How a command that accepted only this ends; `None`: well.
+    pub fn kind(&self) -> Option<Kind> {
+        match (self.outcome, self.failure_class) {
+            (Outcome::None | Outcome::Accepted | Outcome::Unchanged, _) => None,
+            (Outcome::Rejected, _) => Some(Kind::InvalidSidecar),
+            (Outcome::Partial | Outcome::Failed, Some(FailureClass::PortInUse | FailureClass::Claimed)) => {
+                Some(Kind::Conflict)
+            }
+            (Outcome::Partial, _) => Some(Kind::PartlyHealthy),
+            (Outcome::Failed, _) => Some(Kind::NotHealthy),
+        }
+    }
+}

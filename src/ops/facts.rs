@@ -1,0 +1,63 @@
+//! What use cases ask about a record before they decide.
+
+use crate::base::root::Root;
+use crate::lifecycle::{accept, claim, stop};
+use crate::process;
+use crate::service::{Liveness, Record, Status};
+use crate::state;
+
+/// Whether the service of `record` lives. One that was never spawned does not.
+pub fn observe_service(record: &Record) -> Liveness {
+    match (&record.process, record.pid) {
+        (Some(process), _) => process::observe_liveness(&process.service),
+        (None, Some(pid)) if record.generation.is_none() => process::observe_legacy_liveness(pid, record.started_at),
+        (None, _) => Liveness::Dead,
+    }
+}
+
+/// Whether the shim of `record` lives. Legacy records have none.
+pub fn observe_shim(record: &Record) -> Liveness {
+    record.process.as_ref().map_or(Liveness::Dead, |process| process::observe_liveness(&process.shim))
+}
+
+/// Whether another command is at `record`. This very process's own claims are no hindrance.
+pub fn observe_turn(record: &Record) -> claim::Turn {
+    claim::turn(record, |claim| process::observe_liveness(&claim.maker))
+}
+
+/// What `accept` asks about a record that a spec meets.
+pub fn for_accept(record: &Record) -> accept::Facts {
+    // A record without a process is in the middle of a start, or was left there: its turn decides.
+    let liveness = match record.status {
+        Status::Queued | Status::Starting if record.process.is_none() => Liveness::Dead,
+        Status::Queued
+        | Status::Starting
+        | Status::Running
+        | Status::Backoff
+        | Status::Stopping
+        | Status::Stopped
+        | Status::Failed => observe_service(record),
+    };
+    accept::Facts { liveness, turn: observe_turn(record) }
+}
+
+/// What `stop` asks about a record.
+pub fn for_stop(root: &Root, record: &Record) -> stop::Facts {
+    stop::Facts {
+        shim: observe_shim(record),
+        service: observe_service(record),
+        is_clean: observe_is_clean(root, record),
+        turn: observe_turn(record),
+    }
+}
+
+/// Whether nothing of `record`'s generation can be left: its shim took its `shim.json` with it, which it does when it is
+/// alone (`shim`), or it lived in another boot.
+fn observe_is_clean(root: &Root, record: &Record) -> bool {
+    let (Some(generation), Some(process)) = (&record.generation, &record.process) else { return false };
+    if process::boot_id().is_ok_and(|boot| boot != process.shim.boot_id) {
+        return true;
+    }
+    let run_dir = root.run_dir(&record.name, generation);
+    matches!((state::read_shim(&run_dir), state::read_service(&run_dir)), (Ok(None), Ok(Some(_))))
+}

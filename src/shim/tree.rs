@@ -1,0 +1,91 @@
+//! The shim's descendants: asking them to end, killing them, reaping them. Impure: signals processes.
+//!
+//! As the reaper of all descendants (PR_SET_CHILD_SUBREAPER, prctl(2)) the shim is alone exactly when it has no child
+//! left: whoever loses its parent becomes its child, whatever session or group it moved to.
+
+use rustix::io::Errno;
+use rustix::process::{Signal, WaitOptions, WaitStatus};
+
+use crate::process::{Held, Table, hold};
+use crate::service::Exit;
+
+/// What has been reaped so far.
+#[derive(Debug, Default)]
+pub(super) struct Reaped {
+    /// How the service itself ended, once it has.
+    pub(super) main_exit: Option<Exit>,
+    /// That is written down.
+    pub(super) is_recorded: bool,
+    /// No descendant is left.
+    pub(super) is_alone: bool,
+}
+
+impl Reaped {
+    /// Reaps every child that has ended.
+    pub(super) fn reap(&mut self, main_pid: u32) {
+        loop {
+            match rustix::process::wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) => {
+                    if u32::try_from(pid.as_raw_nonzero().get()) == Ok(main_pid) {
+                        self.main_exit = Some(exit_of(status));
+                    }
+                }
+                Ok(None) => return,
+                Err(Errno::CHILD) => {
+                    self.is_alone = true;
+                    return;
+                }
+                Err(Errno::INTR) => {}
+                // No other error is possible for these arguments (wait(2)); looking again at the next turn is safe.
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+fn exit_of(status: WaitStatus) -> Exit {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, Some(signal)) => Exit::Signal(signal),
+        (None, None) => Exit::Unknown,
+    }
+}
+
+/// Asks every descendant to end.
+pub(super) fn terminate() {
+    let tree = observe_tree();
+    send_all(&tree, Signal::TERM);
+    // A stopped process takes its SIGTERM only once it goes on.
+    send_all(&tree, Signal::CONT);
+}
+
+/// Kills every descendant that is there now; the caller repeats it until none is left.
+pub(super) fn kill() {
+    // All are frozen before the first is killed, so that none forks meanwhile.
+    let tree = observe_tree();
+    send_all(&tree, Signal::STOP);
+    send_all(&observe_tree(), Signal::KILL);
+}
+
+/// Kills until none is left, when there is no time for manners.
+pub(super) fn kill_all() {
+    let mut reaped = Reaped::default();
+    while !reaped.is_alone {
+        kill();
+        let _ = rustix::process::wait(WaitOptions::empty());
+        reaped.reap(0);
+    }
+}
+
+fn observe_tree() -> Vec<Held> {
+    // Without a listing nobody can be signalled; the next turn looks again.
+    let Ok(table) = Table::observe() else { return Vec::new() };
+    table.descendants(std::process::id()).iter().filter_map(|identity| hold(identity).ok()).collect()
+}
+
+fn send_all(tree: &[Held], signal: Signal) {
+    for held in tree {
+        // Gone is what we want; a refusal (a set-user-id program) is tried again at the next turn.
+        drop(held.send(signal));
+    }
+}
