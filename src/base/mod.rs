@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod error;
+pub mod excerpt;
 pub mod files;
 pub mod ids;
 pub mod lock;

@@ -1,0 +1,116 @@
+//! The naughty service: a small program that tests start as a service, and that misbehaves on demand.
+//!
+//! `naughty MODE PORT [MORE…]`. PORT 0 takes what the kernel gives; the first line on stdout is `listening on ADDRESS`,
+//! printed once it listens (`helper on …` for the mode `http-helper`). Every server is on 127.0.0.1 unless
+//! `NAUGHTY_HOST` says otherwise.
+//!
+//! | mode | what it does |
+//! |---|---|
+//! | `http PORT [STATUS] [DELAY_MS]` | binds after the delay, answers every request with the status |
+//! | `http-helper PORT [STATUS]` | starts itself as `http` and waits: the socket is a child's |
+//! | `ready-after PORT COUNT` | answers 503 to the first COUNT requests, then 200 |
+//! | `hang PORT` | accepts and never answers |
+//! | `hang-up PORT` | accepts and closes |
+//! | `garbage PORT` | answers in no known protocol |
+//! | `redirect PORT URL` | answers 302 to URL |
+//! | `endless-head PORT` | sends headers for ever |
+//! | `slow-body PORT` | answers 200 with a body that stalls |
+//! | `huge-body PORT` | answers 200 with a body that never ends |
+//! | `exit CODE [DELAY_MS]` | ends by itself |
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a test program does what the project must not")]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+type Outcome = Result<ExitCode, Box<dyn std::error::Error>>;
+
+fn main() -> Outcome {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let arg = |at: usize| args.get(at).map_or("", String::as_str);
+    let number = |at: usize, default: u64| arg(at).parse().unwrap_or(default);
+    match arg(0) {
+        "http" => {
+            std::thread::sleep(Duration::from_millis(number(3, 0)));
+            serve(arg(1), |stream, _| answer(stream, number(2, 200), "ok\n"))
+        }
+        "http-helper" => help(arg(1), &number(2, 200).to_string()),
+        "ready-after" => {
+            serve(arg(1), |stream, before| answer(stream, if before < number(2, 1) { 503 } else { 200 }, ""))
+        }
+        "hang" => serve(arg(1), |stream, _| hold(stream)),
+        "hang-up" => serve(arg(1), |_, _| {}),
+        "garbage" => serve(arg(1), |mut stream, _| drop(stream.write_all(b"SSH-2.0-not-http\r\n\r\n"))),
+        "redirect" => serve(arg(1), |stream, _| redirect(stream, arg(2))),
+        "endless-head" => serve(arg(1), |stream, _| repeat(stream, "HTTP/1.1 200 OK\r\n", "x-more: more\r\n")),
+        "slow-body" => serve(arg(1), |mut stream, _| {
+            take_request(&stream);
+            drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc"));
+            hold(stream);
+        }),
+        "huge-body" => serve(arg(1), |stream, _| repeat(stream, "HTTP/1.1 200 OK\r\n\r\n", &"x".repeat(64 * 1024))),
+        "exit" => {
+            std::thread::sleep(Duration::from_millis(number(2, 0)));
+            Ok(ExitCode::from(u8::try_from(number(1, 0))?))
+        }
+        other => Err(format!("no mode `{other}`").into()),
+    }
+}
+
+/// Serves one connection after another; `each` gets the stream and how many came before.
+fn serve(port: &str, each: impl Fn(TcpStream, u64)) -> Outcome {
+    let host = std::env::var("NAUGHTY_HOST").unwrap_or_else(|_| "127.0.0.1".into());
+    let listener = TcpListener::bind((host.as_str(), port.parse::<u16>()?))?;
+    println!("listening on {}", listener.local_addr()?);
+    for (before, stream) in (0..).zip(listener.incoming()) {
+        each(stream?, before);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn help(port: &str, status: &str) -> Outcome {
+    let mut helper = std::process::Command::new(std::env::current_exe()?)
+        .args(["http", port, status])
+        .stdout(std::process::Stdio::piped())
+        .spawn()?;
+    let mut line = String::new();
+    if let Some(stdout) = helper.stdout.take() {
+        BufReader::new(stdout).read_line(&mut line)?;
+    }
+    println!("helper on {}", line.trim().trim_start_matches("listening on "));
+    helper.wait()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn take_request(stream: &TcpStream) {
+    let lines = BufReader::new(stream).lines().map_while(Result::ok);
+    // The body of a request is nobody's business here.
+    for _ in lines.take_while(|line| !line.is_empty()) {}
+}
+
+fn answer(mut stream: TcpStream, status: u64, body: &str) {
+    take_request(&stream);
+    let head = format!("HTTP/1.1 {status} Whatever\r\ncontent-length: {}\r\n\r\n", body.len());
+    // Who asks may have gone.
+    stream.write_all(format!("{head}{body}").as_bytes()).ok();
+}
+
+fn redirect(mut stream: TcpStream, to: &str) {
+    take_request(&stream);
+    stream.write_all(format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n").as_bytes()).ok();
+}
+
+/// Keeps the connection until the other side closes it.
+fn hold(stream: TcpStream) {
+    BufReader::new(&stream).lines().map_while(Result::ok).for_each(drop);
+}
+
+/// Sends `first`, then `again` until the other side closes.
+fn repeat(mut stream: TcpStream, first: &str, again: &str) {
+    take_request(&stream);
+    let mut next = first;
+    while stream.write_all(next.as_bytes()).is_ok() {
+        next = again;
+    }
+}

@@ -1,0 +1,9 @@
+//! Probes and waits against real servers and real commands.
+
+#![expect(clippy::disallowed_methods, reason = "tests start services, bind ports and look at the clock")]
+
+mod support;
+
+mod commands;
+mod http;
+mod waits;

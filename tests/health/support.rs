@@ -1,0 +1,112 @@
+//! What the tests of this room share: a naughty service that is ended with the test, and a healthcheck in one line.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use minions_managed::config::Settings;
+use minions_managed::health::{Attempt, ExitWatch, Target, probe_once};
+use minions_managed::service::{Healthcheck, Probe};
+
+/// A naughty service, ended when dropped.
+pub(crate) struct Naughty {
+    pub(crate) child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Naughty {
+    /// Starts it in `mode` on a port that the kernel gives, and waits until it listens.
+    pub(crate) fn start(mode: &str, more: &[&str]) -> Self {
+        Self::start_on("127.0.0.1", mode, more)
+    }
+
+    pub(crate) fn start_on(host: &str, mode: &str, more: &[&str]) -> Self {
+        let mut child = Command::new(naughty())
+            .args([mode, "0"])
+            .args(more)
+            .env("NAUGHTY_HOST", host)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the naughty service starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
+        let address = line.trim().rsplit(' ').next().expect("an address").parse().expect(&line);
+        Self { child, address }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/health", self.address)
+    }
+}
+
+impl Drop for Naughty {
+    fn drop(&mut self) {
+        self.child.kill().expect("our own child");
+        self.child.wait().expect("our own child");
+    }
+}
+
+/// The naughty service's program: cargo puts examples beside the tests' own folder.
+pub(crate) fn naughty() -> PathBuf {
+    let mut path = std::env::current_exe().expect("our own path");
+    path.pop();
+    path.pop();
+    let path = path.join("examples").join("naughty");
+    assert!(path.exists(), "`cargo test` builds it; with `--test` run `cargo build --examples` first");
+    path
+}
+
+/// A port that nobody listens on just now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+}
+
+pub(crate) fn http(url: impl Into<String>, expect_status: u16) -> Healthcheck {
+    let probe = Probe::Http { url: url.into(), expect_status };
+    Healthcheck { interval_s: 0.1, timeout_s: 10.0, probe }
+}
+
+pub(crate) fn shell(cmd: &str, expect_regex: &str) -> Healthcheck {
+    let probe = Probe::Command { cmd: cmd.into(), args: None, shell: true, expect_regex: expect_regex.into() };
+    Healthcheck { interval_s: 0.1, timeout_s: 10.0, probe }
+}
+
+/// A target of which nothing is known.
+pub(crate) fn target() -> Target<'static> {
+    Target {
+        cwd: "/",
+        env: &[],
+        search_path: "/usr/local/bin:/usr/bin:/bin",
+        service: None,
+        tree: &Vec::new,
+        other: &|_| None,
+    }
+}
+
+/// One probe with default settings.
+pub(crate) fn probe(check: &Healthcheck) -> Attempt {
+    probe_once(check, &target(), &Settings::default())
+}
+
+/// The probe's failure, which must hold `part`.
+pub(crate) fn fails_with(check: &Healthcheck, part: &str) {
+    let attempt = probe(check);
+    let sentence = match &attempt {
+        Attempt::Passed(_) => panic!("it passed: {check:?}"),
+        Attempt::Refused(failure) | Attempt::Failed(failure) | Attempt::Hopeless(failure) => failure.sentence(),
+    };
+    assert!(sentence.contains(part), "`{sentence}` does not hold `{part}`");
+    assert!(!sentence.contains('\n') && sentence.chars().count() < 700, "{sentence}");
+}
+
+/// A service that never ends.
+pub(crate) struct Lives;
+
+impl ExitWatch for Lives {
+    fn wait_exit(&self, span: Duration) -> bool {
+        std::thread::sleep(span);
+        false
+    }
+}
