@@ -43,8 +43,14 @@ pub(super) fn parse(url: &str) -> Result<Endpoint, Failure> {
     }
     let uri: Uri = format!("http://{}", encoded(rest)).parse().map_err(|_| invalid())?;
     let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(invalid)?;
+    // The parser takes any digits for a port, and then has none.
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let after_host = authority.rsplit('@').next().and_then(|rest| rest.strip_prefix(host)).ok_or_else(invalid)?;
+    let port = match after_host.strip_prefix(':').unwrap_or_default() {
+        "" => 80,
+        digits => digits.parse().ok().filter(|port| *port != 0).ok_or_else(invalid)?,
+    };
     let host = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host).to_owned();
-    let port = uri.port_u16().unwrap_or(80);
     Ok(Endpoint { uri, host, port })
 }
 
@@ -153,7 +159,16 @@ mod tests {
             assert!(failure.sentence().contains(part), "{url}: {failure}");
         };
         check("https://localhost/", "no TLS");
-        for bad in ["", "localhost:3000", "ftp://h/", "http://", "http://:80/", "http://h:99999/", "http://a b/"] {
+        for bad in [
+            "",
+            "localhost:3000",
+            "ftp://h/",
+            "http://",
+            "http://:80/",
+            "http://h:99999/",
+            "http://h:0/",
+            "http://a b/",
+        ] {
             check(bad, "is no http address");
         }
         check("ftp://u:secret@h/", "[redacted]@h/");

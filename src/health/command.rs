@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use crate::base::clock::monotonic;
 use crate::base::excerpt::excerpt;
+use crate::process::{resolve_program, seal_descriptors};
 
 use super::http::Limit;
 use super::{Failure, Target};
@@ -66,8 +67,7 @@ impl CommandProbe {
     pub(super) fn run(&self, target: &Target<'_>, limit: Limit<'_>) -> Result<(), Failure> {
         let shown = excerpt(&self.program, NAME_CHARS_MAX);
         let not_run = |why: String| Failure::new(format!("the probe `{shown}` could not be run: {why}"));
-        let path = locate(&self.program, target)
-            .ok_or_else(|| not_run("there is no such program on the supervisor's PATH".to_owned()))?;
+        let path = locate(&self.program, target).map_err(|why| not_run(excerpt(&why, OUTPUT_CHARS_MAX)))?;
         let mut running = self.start(&path, target).map_err(|error| not_run(error.to_string()))?;
         let ended = running.watch(limit).map_err(|error| not_run(error.to_string()))?;
         let status = match ended {
@@ -82,6 +82,7 @@ impl CommandProbe {
 
     #[expect(clippy::disallowed_methods, reason = "a command probe is a command")]
     fn start(&self, path: &Path, target: &Target<'_>) -> io::Result<Running> {
+        seal_descriptors();
         let mut command = Command::new(path);
         command.arg0(&self.program).args(&self.args);
         command.env_clear().envs(target.env.iter().map(|(key, value)| (key, value)));
@@ -128,19 +129,12 @@ impl CommandProbe {
     }
 }
 
-/// Where `program` is: with a slash from the service's folder, else on the supervisor's own path. Only absolute folders
-/// of that path count: what `.` is should not depend on where we were called.
-fn locate(program: &str, target: &Target<'_>) -> Option<PathBuf> {
-    if program.contains('/') {
-        return Some(Path::new(target.cwd).join(program));
+/// Where the program is, looked up on the supervisor's own PATH; the shell is found without one too.
+fn locate(program: &str, target: &Target<'_>) -> Result<PathBuf, String> {
+    match resolve_program(program, target.cwd, target.search_path) {
+        Err(_) if program == "sh" => Ok(PathBuf::from(SHELL)),
+        found => found,
     }
-    let mut folders = std::env::split_paths(target.search_path).filter(|folder| folder.is_absolute());
-    let found = folders.find_map(|folder| {
-        let path = folder.join(program);
-        let is_program = rustix::fs::access(&path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file();
-        is_program.then_some(path)
-    });
-    found.or_else(|| (program == "sh").then(|| PathBuf::from(SHELL)))
 }
 
 /// How watching a command came to its end.

@@ -33,8 +33,6 @@ pub(super) struct Connection {
     pub(super) stream: TcpStream,
     /// Whom we reached.
     pub(super) peer: SocketAddr,
-    /// Our own end.
-    pub(super) local: SocketAddr,
 }
 
 /// Why there is no connection.
@@ -78,12 +76,11 @@ pub(super) fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<Con
 #[expect(clippy::disallowed_methods, reason = "the one place that connects")]
 fn connect_one(address: &SocketAddr, limit: Duration) -> io::Result<Connection> {
     let stream = TcpStream::connect_timeout(address, limit)?;
-    let local = stream.local_addr()?;
     // A connection to a free port of the ephemeral range can meet itself (TCP simultaneous open): nobody listens there.
-    if local == *address {
+    if stream.local_addr()? == *address {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
-    Ok(Connection { stream, peer: *address, local })
+    Ok(Connection { stream, peer: *address })
 }
 
 /// Sends the GET and waits for the status. `while_open` is called with the status once it is there and the connection

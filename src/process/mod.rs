@@ -4,6 +4,7 @@
 //! Everything that differs between systems is in `snapshot_linux`, `snapshot_portable` and the `cfg` items of `signal`
 //! and `spawn`. This room does not know records, and decides nothing.
 
+mod inherit;
 mod look;
 mod resolve;
 mod signal;
@@ -13,6 +14,7 @@ mod spawn;
 mod stopping;
 mod table;
 
+pub use inherit::seal_descriptors;
 pub use look::{
     boot_id, observe_child_identity, observe_identity, observe_legacy_liveness, observe_liveness, own_identity,
 };

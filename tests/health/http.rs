@@ -81,3 +81,22 @@ fn what_can_never_pass_is_hopeless() {
     check("http://192.0.2.1/", HealthcheckHosts::Loopback, "healthcheck-url-not-loopback");
     check("nonsense", HealthcheckHosts::Any, "is no http address");
 }
+
+#[test]
+fn proxy_variables_do_not_divert_a_probe() {
+    // The environment of a process cannot be changed safely once it has threads, so this test runs itself again.
+    const INNER: &str = "HEALTH_TEST_URL";
+    if let Ok(url) = std::env::var(INNER) {
+        return passes(&http(url, 200));
+    }
+    let server = Naughty::start("http", &[]);
+    let proxy = Naughty::start("http", &["500"]);
+    let mut again = std::process::Command::new(std::env::current_exe().expect("our own path"));
+    again.args(["http::proxy_variables_do_not_divert_a_probe", "--exact", "--nocapture"]).env(INNER, server.url());
+    for variable in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
+        again.env(variable, format!("http://{}", proxy.address));
+    }
+    let output = again.output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
