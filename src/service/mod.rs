@@ -1,14 +1,18 @@
 //! What a service is: the wish (`spec`), what we know (`record`), one life (`life`), whose it is (`scope`), who it is
 //! to the system (`identity`). Plain data and pure functions; no files, no processes, no JSON.
 
+mod expect;
 mod identity;
 mod life;
 mod record;
 mod scope;
 mod spec;
+mod wire;
 
+pub use expect::{check_expect_regex, expect_regex};
 pub use identity::{Identity, Liveness};
 pub use life::{Exit, ExitCause, ExitRecord, Proof, Status};
 pub use record::{Claim, Owner, Previous, Process, Record};
 pub use scope::{Scope, record_name};
 pub use spec::{Attrs, EnvVars, Healthcheck, Probe, Spec, is_kebab_case};
+pub use wire::{healthcheck_json, spec_hash, spec_json};

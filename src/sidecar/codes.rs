@@ -1,0 +1,138 @@
+//! Every code of a verdict, in the order of contract section 3: one table, from which reasons, docs and tests come.
+
+/// Writes the enum and its table from one list of rows: variant, text, what it means.
+macro_rules! codes {
+    ($($variant:ident $text:literal $meaning:literal)*) => {
+        /// What is wrong with a sidecar, or only odd.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in contract order; warnings stand last.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The stable word, as it stands in reasons.
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// What the code means, one sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    TooLarge "too-large" "The file has more than 1 MiB."
+    NotUtf8 "not-utf8" "The file's bytes are no UTF-8."
+    JsonParse "json-parse" "The file is no JSON."
+    TooDeep "too-deep" "Arrays and objects nest deeper than 128."
+    NotAnObject "not-an-object" "The document, or an element of `specs`, is no object."
+    SpecsMissing "specs-missing" "`specs` is absent or no array."
+    SpecsEmpty "specs-empty" "`specs` holds nothing."
+    SpecsTooMany "specs-too-many" "`specs` holds more than maxSpecsPerFile."
+    NameMissing "name-missing" "`name` is absent, empty or no string."
+    NameTooLong "name-too-long" "`name` is longer than maxNameLength."
+    NameNotKebabCase "name-not-kebab-case" "`name` is not kebab-case."
+    CmdMissing "cmd-missing" "`cmd` is absent, empty or no string."
+    CmdTooLong "cmd-too-long" "`cmd` is longer than 200 characters."
+    CmdHasNul "cmd-has-nul" "`cmd` holds a NUL character."
+    CmdNotOnAllowlist "cmd-not-on-allowlist" "`cmd` is not on executableAllowlist."
+    CmdPathNotTrusted "cmd-path-not-trusted" "`cmd` lies neither in a folder of PATH nor in the spec's worktree."
+    ArgsNotArray "args-not-array" "`args` is no array."
+    ArgsTooMany "args-too-many" "`args` holds more than maxArgsCount."
+    ArgNotString "arg-not-string" "An argument is no string."
+    ArgTooLong "arg-too-long" "An argument is longer than 500 characters."
+    ArgHasNul "arg-has-nul" "An argument holds a NUL character."
+    CwdNotString "cwd-not-string" "`cwd` is no string."
+    CwdTooLong "cwd-too-long" "`cwd` is longer than 500 characters."
+    CwdHasNul "cwd-has-nul" "`cwd` holds a NUL character."
+    InvalidWorkdir "invalid-workdir" "`cwd` is no folder in which a service may run."
+    EnvNotObject "env-not-object" "`env` is no object."
+    EnvTooMany "env-too-many" "`env` holds more than maxEnvVars."
+    EnvKeyNotOnAllowlist "env-key-not-on-allowlist" "An env key is neither allowed nor has an allowed prefix."
+    EnvKeyMalformed "env-key-malformed" "An env key is no POSIX name."
+    EnvKeyDenied "env-key-denied" "An env key looks like a credential's, which envPolicy `denylist` refuses."
+    EnvValueNotString "env-value-not-string" "An env value is no string."
+    EnvValueTooLong "env-value-too-long" "An env value is longer than 1000 characters."
+    EnvValueHasNul "env-value-has-nul" "An env value holds a NUL character."
+    PortsNotArray "ports-not-array" "`ports` is no array."
+    PortsTooMany "ports-too-many" "`ports` holds more than 20."
+    PortInvalid "port-invalid" "A port is no integer from 1024 to 65535."
+    TtlInvalid "ttl-invalid" "`ttl_minutes` is no number of at least 1."
+    TtlTooLong "ttl-too-long" "`ttl_minutes` is over maxTtlMinutes."
+    AttrsNotObject "attrs-not-object" "`attrs` is no object."
+    AttrsTooLarge "attrs-too-large" "`attrs` has more than maxAttrsBytes as compact JSON."
+    HealthcheckMissing "healthcheck-missing" "`healthcheck` is absent or no object."
+    HealthcheckTypeInvalid "healthcheck-type-invalid" "`healthcheck.type` is neither `http` nor `command`."
+    HealthcheckTimeoutInvalid "healthcheck-timeout-invalid" "`timeout_s` is no number over 0 and at most 3600."
+    HealthcheckIntervalInvalid "healthcheck-interval-invalid" "`interval_s` is no number over 0 and at most 600."
+    HealthcheckUrlMissing "healthcheck-url-missing" "`url` is absent, empty or no string."
+    HealthcheckUrlNotAbsolute "healthcheck-url-not-absolute" "`url` does not start with http:// or https://."
+    HealthcheckUrlHasNul "healthcheck-url-has-nul" "`url` holds a NUL character."
+    HealthcheckUrlInvalid "healthcheck-url-invalid" "`url` is no address."
+    HealthcheckUrlNotLoopback "healthcheck-url-not-loopback" "`url` leads elsewhere than to this machine."
+    HealthcheckExpectStatusMissing "healthcheck-expect-status-missing" "`expect_status` is absent."
+    HealthcheckExpectStatusInvalid "healthcheck-expect-status-invalid" "`expect_status` is no integer from 100 to 599."
+    HealthcheckCmdMissing "healthcheck-cmd-missing" "The probe's `cmd` is absent, empty or no string."
+    HealthcheckCmdTooLong "healthcheck-cmd-too-long" "The probe's `cmd` is longer than 1000 characters."
+    HealthcheckCmdHasNul "healthcheck-cmd-has-nul" "The probe's `cmd` holds a NUL character."
+    HealthcheckShellNotBoolean "healthcheck-shell-not-boolean" "`shell` is neither true nor false."
+    HealthcheckArgsNotArray "healthcheck-args-not-array" "The probe's `args` is no array."
+    HealthcheckArgsTooMany "healthcheck-args-too-many" "The probe's `args` holds more than maxArgsCount."
+    HealthcheckArgNotString "healthcheck-arg-not-string" "An argument of the probe is no string."
+    HealthcheckArgTooLong "healthcheck-arg-too-long" "An argument of the probe is longer than 500 characters."
+    HealthcheckArgHasNul "healthcheck-arg-has-nul" "An argument of the probe holds a NUL character."
+    HealthcheckExpectRegexMissing "healthcheck-expect-regex-missing" "`expect_regex` is absent, empty or no string."
+    HealthcheckExpectRegexTooLong "healthcheck-expect-regex-too-long" "`expect_regex` is longer than 500 characters."
+    HealthcheckExpectRegexInvalid "healthcheck-expect-regex-invalid" "`expect_regex` is no regular expression that we take."
+    HealthcheckCmdNotOnAllowlist "healthcheck-cmd-not-on-allowlist" "The probe's first word is not on executableAllowlist."
+    HealthcheckCmdPathNotTrusted "healthcheck-cmd-path-not-trusted"
+        "The probe's program lies neither in a folder of PATH nor in the spec's worktree."
+    DuplicateName "duplicate-name" "An earlier spec of the file has the same name."
+    WrittenByNotString "written_by-not-string" "`written_by` is no string."
+    WiIdNotString "wi_id-not-string" "`wi_id` is no string."
+    WrittenByMismatch "written_by-mismatch" "Another agent wrote the file."
+    WiIdMismatch "wi_id-mismatch" "The file was written for another work item."
+    SchemaViolation "schema-violation" "The file breaks the JSON Schema where no rule speaks."
+    UnknownKey "unknown-key" "A key that means nothing here; it is ignored."
+    DuplicateKey "duplicate-key" "A key stands twice; the last value counts."
+    IntervalOverTimeout "interval-over-timeout" "`interval_s` is longer than `timeout_s`, so that there is one probe only."
+    PortShared "port-shared" "Two specs declare the same port."
+    NoCwd "no-cwd" "There is no `cwd`, so that the service belongs to no worktree."
+}
+
+/// A code with what stands in parentheses behind it, or, for `json-parse` and `invalid-workdir`, behind a colon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Coded {
+    pub(super) code: Code,
+    pub(super) detail: Option<String>,
+}
+
+impl Code {
+    /// The code with a detail. User info of URLs never gets into one.
+    pub(super) fn of(self, detail: &str) -> Coded {
+        Coded { code: self, detail: Some(crate::base::redact::urls(detail)) }
+    }
+}
+
+impl From<Code> for Coded {
+    fn from(code: Code) -> Self {
+        Self { code, detail: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique() {
+        let texts: std::collections::HashSet<&str> = Code::ALL.iter().map(|code| code.text()).collect();
+        assert_eq!(texts.len(), Code::ALL.len());
+    }
+}
