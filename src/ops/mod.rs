@@ -4,3 +4,4 @@
 pub mod context;
 pub mod ending;
 pub mod facts;
+pub mod validate;
