@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::base::error::{Error, Kind};
+use crate::base::error::{Error, Kind, Result};
+use crate::base::ids::AgentName;
+use crate::ops::accept::{AgentReport, Progress, Request};
+use crate::{ops, view};
 
 use super::Door;
 use super::exit::Outcome;
@@ -44,19 +47,48 @@ pub(super) struct Args {
 }
 
 /// Decides the agents' sidecars.
-pub(super) fn run(args: &Args, _door: &Door) -> Outcome {
-    let Args {
-        agents: _,
-        all: _,
-        project: _,
-        work_item: _,
-        dispatch_root: _,
-        idempotency_key: _,
-        require: _,
-        no_wait: _,
-        dry_run: _,
-    } = args;
-    Err(not_built_yet("accept"))
+pub(super) fn run(args: &Args, door: &Door) -> Outcome {
+    let named: Vec<AgentName> = args.agents.iter().map(|name| AgentName::parse(name)).collect::<Result<_>>()?;
+    let context = door.context()?;
+    let agents = if args.all { ops::accept::pending(&context)? } else { named };
+    let request = request(args)?;
+    let lines = door.ui.progress();
+    let report = ops::accept::run(&context, &agents, &request, &|progress| lines.say(&words(&progress)))?;
+    let is_single = !args.all && agents.len() == 1;
+    let text = if door.ui.is_json() {
+        view::accept::report_json(&report, is_single)
+    } else {
+        view::accept::report_text(&report, args.dry_run)
+    };
+    door.ui.data(text)?;
+    // Of several ends the worst is told: the largest figure among those of the contract that are about services.
+    let kind = report.items.iter().filter_map(AgentReport::kind).max_by_key(|kind| kind.exit_code());
+    Ok(door.end(kind, report.set_aside.as_ref()))
+}
+
+fn request(args: &Args) -> Result<Request> {
+    if args.idempotency_key.as_ref().is_some_and(String::is_empty) {
+        return Err(
+            Error::new(Kind::Usage, "usage", "the idempotency key is empty").with_hint("leave it out, or say one")
+        );
+    }
+    Ok(Request {
+        project: args.project.clone().unwrap_or_default(),
+        work_item: args.work_item.clone().unwrap_or_default(),
+        dispatch_root: args.dispatch_root.clone(),
+        idempotency_key: args.idempotency_key.clone(),
+        is_required: args.require,
+        waits: !args.no_wait,
+        is_dry_run: args.dry_run,
+    })
+}
+
+fn words(progress: &Progress) -> String {
+    match progress {
+        Progress::Started { name, pid } => format!("{name}: started, pid {pid}"),
+        Progress::Done { name, words, is_up: true } => format!("{name}: {words}"),
+        Progress::Done { name, words, is_up: false } => format!("{name}: failed: {words}"),
+    }
 }
 
 /// The answer of a command whose use case is not there yet.

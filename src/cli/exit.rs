@@ -9,7 +9,6 @@ use crate::base::error::{Kind, Result};
 pub(crate) enum End {
     /// All was done.
     Done,
-    #[expect(dead_code, reason = "validate and accept will end so")]
     /// What it reports is bad news of this kind.
     News(Kind),
 }

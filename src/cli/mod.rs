@@ -21,9 +21,11 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::base::error::Result;
+use crate::base::error::{Kind, Result};
 use crate::base::root::Root;
 use crate::config::Loaded;
+use crate::ops::context::Context;
+use crate::state::SetAside;
 
 use exit::{End, Outcome};
 use global::Global;
@@ -80,6 +82,27 @@ impl Door {
         let loaded = crate::config::load(&root.config())?;
         self.ui.detail(&format!("root: {}", root.dir().display()));
         Ok(loaded)
+    }
+}
+
+impl Door {
+    /// What use cases are handed.
+    #[expect(clippy::disallowed_methods, reason = "the environment is read at the doors")]
+    fn context(&self) -> Result<Context> {
+        let root = self.root()?;
+        let settings = self.config(&root)?.settings;
+        let env =
+            std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+        Ok(Context { root, settings, env: env.collect() })
+    }
+
+    /// How a command ends that reports `news`, if any, and may have had to put something unreadable aside, which is said
+    /// loudly.
+    fn end(&self, news: Option<Kind>, set_aside: Option<&SetAside>) -> End {
+        if let Some(aside) = set_aside {
+            self.ui.failure(&aside.to_error());
+        }
+        news.or(set_aside.map(|_| Kind::StateSetAside)).map_or(End::Done, End::News)
     }
 }
 

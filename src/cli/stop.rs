@@ -1,7 +1,9 @@
 //! `stop`: ends services and forgets them.
 
+use crate::{ops, view};
+
+use super::Door;
 use super::exit::Outcome;
-use super::{Door, accept};
 
 /// End services with their whole process trees, and remove their records
 ///
@@ -15,7 +17,15 @@ pub(super) struct Args {
 }
 
 /// Stops the services.
-pub(super) fn run(args: &Args, _door: &Door) -> Outcome {
-    let Args { names: _ } = args;
-    Err(accept::not_built_yet("stop"))
+pub(super) fn run(args: &Args, door: &Door) -> Outcome {
+    let context = door.context()?;
+    let mut report = ops::stop::run(&context, &args.names)?;
+    let text = if door.ui.is_json() { view::stop::report_json(&report) } else { view::stop::report_text(&report) };
+    door.ui.data(text)?;
+    let mut kind = None;
+    for error in report.items.iter_mut().filter_map(|item| item.error.take()) {
+        door.ui.failure(&error);
+        kind = Some(error.kind);
+    }
+    Ok(door.end(kind, report.set_aside.as_ref()))
 }

@@ -131,6 +131,19 @@ impl Ui {
         }
     }
 
+    /// A failure that is part of a report which is on stdout already: said in words only.
+    pub(crate) fn failure(&self, error: &Error) {
+        let (start, end) = self.paint("\x1b[1;31m");
+        let message = escape::line(&error.chain()).into_owned();
+        let hint = error.hint.as_deref().map(|hint| format!("\n  hint: {}", escape::line(hint))).unwrap_or_default();
+        self.say(&format!("{start}error:{end} {message}{hint}\n[{}]", error.code));
+    }
+
+    /// Progress on a terminal's stderr, from any thread; silent elsewhere and with --quiet.
+    pub(crate) fn progress(&self) -> ProgressLines {
+        ProgressLines { is_shown: self.verbosity >= 0 && io::stderr().is_terminal() }
+    }
+
     fn paint(&self, start: &'static str) -> (&'static str, &'static str) {
         if self.color_stderr { (start, "\x1b[0m") } else { ("", "") }
     }
@@ -139,6 +152,22 @@ impl Ui {
     fn say(&self, text: &str) {
         // Nobody is left to be told that stderr is closed or full.
         io::stderr().lock().write_all(format!("{text}\n").as_bytes()).unwrap_or_default();
+    }
+}
+
+/// Says how a long command gets on, a line at a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProgressLines {
+    is_shown: bool,
+}
+
+impl ProgressLines {
+    /// One line.
+    pub(crate) fn say(self, text: &str) {
+        if self.is_shown {
+            // Nobody is left to be told that stderr is closed or full.
+            io::stderr().lock().write_all(format!("{}\n", escape::line(text)).as_bytes()).unwrap_or_default();
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Use cases: one file per verb. They observe facts, let the rooms decide, perform, and return a report as data; they
 //! neither parse arguments nor print.
 
+pub mod accept;
 pub mod context;
 pub mod ending;
 pub mod facts;
-pub mod validate;
+mod families;
+pub mod stop;

@@ -73,8 +73,7 @@ fn claim(context: &Context, names: &[&String]) -> Result<(Vec<Record>, Option<Se
         if let Some(refusal) = found.iter().find_map(refusal) {
             return Err(refusal);
         }
-        for record in names.iter().filter_map(|name| document.find_mut(name).map(|record| (name, record))) {
-            let (_, record) = record;
+        for record in document.records.iter_mut().filter(|record| names.contains(&&record.name)) {
             record.status = Status::Stopping;
             record.claim = Some(Claim { maker: maker.clone(), verb: "stop".into(), at: EpochMs::now() });
         }
@@ -87,7 +86,8 @@ fn refusal(record: &Record) -> Option<Error> {
     match facts::observe_turn(record) {
         Turn::Ours => None,
         Turn::Theirs { pid, verb } => {
-            let message = format!("service `{}` is being worked on by `minions managed {verb}` (pid {pid})", record.name);
+            let message =
+                format!("service `{}` is being worked on by `minions managed {verb}` (pid {pid})", record.name);
             Some(
                 Error::new(Kind::Conflict, "claimed", message)
                     .with_hint("nothing was stopped; wait for that command to end and try again"),

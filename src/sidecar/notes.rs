@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use crate::base::excerpt::excerpt;
-
 use super::Issue;
 use super::codes::{Code, Coded};
 use super::spot::Spot;
@@ -89,9 +87,12 @@ impl Notes {
     }
 }
 
-/// A value for a sentence: in backticks, one line, harmless, cut to a length that reads, no URL's user info.
+/// A value for a sentence: in backticks, control characters escaped, cut to a length that reads, no URL's user info.
 pub(super) fn shown(text: &str) -> String {
-    format!("`{}`", excerpt(text, SHOWN_CHARS_MAX))
+    let text = crate::base::redact::urls(text);
+    let cut: String = text.chars().take(SHOWN_CHARS_MAX).collect();
+    let more = if cut.len() < text.len() { "…" } else { "" };
+    format!("`{}{more}`", cut.escape_debug())
 }
 
 #[cfg(test)]

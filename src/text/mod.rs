@@ -1,1 +1,3 @@
-//! (to come)
+//! Words for agents and people. Other people's text in them is fenced as data and cannot break out.
+
+pub mod notes;

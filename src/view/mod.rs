@@ -1,8 +1,10 @@
 //! How things are shown: tables and lines for people, the contract's JSON for programs. Renders to text and prints
 //! nothing; deliberately not here: any decision about what is shown.
 
+pub mod accept;
 pub mod escape;
 pub mod record;
 pub mod span;
+pub mod stop;
 pub mod table;
 pub mod wire;

@@ -8,14 +8,13 @@ mod claim;
 mod decide;
 mod first_health;
 mod perform;
-mod ports;
 mod report;
 mod run_record;
 mod settle;
 mod tail;
 
 pub use decide::Decision;
-pub use report::{AgentReport, Outcome, Report, SpecAction, SpecReport};
+pub use report::{AgentReport, FailureClass, Outcome, Report, SpecAction, SpecReport};
 
 use std::path::PathBuf;
 
@@ -104,13 +103,9 @@ fn accept_one(
     set_aside: &mut Option<SetAside>,
 ) -> Result<AgentReport> {
     let now = EpochMs::now();
-    let owner = Owner {
-        agent: agent.to_string(),
-        work_item: request.work_item.clone(),
-        project: request.project.clone(),
-    };
-    let acceptance =
-        Acceptance { context, request, agent, owner, run_id: new_run_id(now), created_at: now, progress };
+    let owner =
+        Owner { agent: agent.to_string(), work_item: request.work_item.clone(), project: request.project.clone() };
+    let acceptance = Acceptance { context, request, agent, owner, run_id: new_run_id(now), created_at: now, progress };
     let (bytes, specs) = match decide::decide(&acceptance)? {
         Decision::None => return Ok(AgentReport::none(agent)),
         Decision::Missing => return Ok(AgentReport::missing(agent)),

@@ -1,0 +1,140 @@
+//! Performing one claimed start: the old generation ends, the shim gets its orders and its word.
+
+use std::path::Path;
+
+use crate::base::clock::EpochMs;
+use crate::base::error::Error;
+use crate::base::files;
+use crate::process::{self, MINIONS_GENERATION, MINIONS_NAME, ShimStart};
+use crate::service::{EnvVars, Process, Record};
+use crate::state::{self, Launch};
+
+use super::super::ending;
+use super::Acceptance;
+use super::claim::Start;
+
+/// What came of a start.
+pub(super) enum Performed {
+    /// The service runs.
+    Started {
+        /// Who it and its shim are.
+        process: Process,
+        /// When it was spawned.
+        at: EpochMs,
+        /// The log's length before it wrote anything.
+        log_from: u64,
+    },
+    /// It could not be started; nothing of the new generation lives.
+    Refused(String),
+    /// The generation to be replaced would not end, so nothing was started.
+    OldLives(Error),
+}
+
+/// Performs `start`, whose shim is used up by it.
+pub(super) fn perform(acceptance: &Acceptance<'_>, start: Start) -> (Started, Performed) {
+    let Start { record, generation, old, shim, report } = start;
+    let started = Started { record, generation, old, report };
+    let shim_identity = shim.identity().clone();
+    if let Some(old) = &started.old
+        && let Err(error) = end_old(acceptance, old)
+    {
+        // It has had no word, so it goes by itself even if waiting for it fails.
+        drop(shim.dismiss());
+        return (started, Performed::OldLives(error));
+    }
+    let log_from = match order(acceptance, &started.record, &started.generation) {
+        Ok(log_from) => log_from,
+        Err(error) => {
+            drop(shim.dismiss());
+            return (started, Performed::Refused(error.chain()));
+        }
+    };
+    let performed = match shim.go() {
+        Ok(ShimStart::Started { service }) => {
+            let process = Process { service, shim: shim_identity };
+            Performed::Started { process, at: EpochMs::now(), log_from }
+        }
+        Ok(ShimStart::Refused(why)) => Performed::Refused(why),
+        Err(error) => Performed::Refused(format!("the shim failed: {error}")),
+    };
+    (started, performed)
+}
+
+/// A start without its shim.
+pub(super) struct Started {
+    /// The record as claimed.
+    pub(super) record: Record,
+    /// The generation.
+    pub(super) generation: crate::base::ids::Generation,
+    /// The record that it replaces.
+    pub(super) old: Option<Record>,
+    /// What is reported about it so far.
+    pub(super) report: super::report::SpecReport,
+}
+
+fn end_old(acceptance: &Acceptance<'_>, old: &Record) -> Result<(), Error> {
+    let root = &acceptance.context.root;
+    ending::end(root, old, acceptance.context.stop_grace())?;
+    if let Some(generation) = &old.generation {
+        ending::forget(root, &old.name, generation);
+    }
+    Ok(())
+}
+
+/// Writes the shim's orders, with the record beside them, before it has its word: from then on the service can be found.
+/// Returns the log's length.
+fn order(
+    acceptance: &Acceptance<'_>,
+    record: &Record,
+    generation: &crate::base::ids::Generation,
+) -> Result<u64, Error> {
+    let log_path = Path::new(&record.log_path);
+    if let Some(dir) = log_path.parent() {
+        files::create_dir(dir).map_err(|error| Error::io(format!("cannot make `{}`", dir.display()), error))?;
+    }
+    let launch = Launch {
+        name: record.name.clone(),
+        generation: generation.clone(),
+        program: record.resolved_cmd.clone(),
+        args: record.spec.args.clone(),
+        cwd: record.spec.cwd.clone(),
+        env: environment(record),
+        log_path: record.log_path.clone(),
+        ttl_expires_at: record.ttl_expires_at,
+        grace_ms: u64::try_from(acceptance.context.stop_grace().as_millis()).unwrap_or(u64::MAX),
+    };
+    state::write_launch(&acceptance.context.root.run_dir(&record.name, generation), &launch, record)?;
+    Ok(std::fs::metadata(log_path).map_or(0, |meta| meta.len()))
+}
+
+/// The service's whole environment: what is passed on, overridden by its own, and its marks.
+pub(super) fn environment(record: &Record) -> EnvVars {
+    let marks = [
+        (MINIONS_NAME.to_owned(), record.name.clone()),
+        (MINIONS_GENERATION.to_owned(), record.generation.as_ref().map(ToString::to_string).unwrap_or_default()),
+    ];
+    let mut env: EnvVars = Vec::new();
+    for (key, value) in record.passed_env.iter().chain(&record.spec.env).chain(&marks) {
+        match env.iter_mut().find(|(known, _)| known == key) {
+            Some(there) => there.1.clone_from(value),
+            None => env.push((key.clone(), value.clone())),
+        }
+    }
+    env
+}
+
+/// Undoes a start: ends whatever lives of the generation. Used when the claim no longer stands, and when the service is
+/// not healthy.
+pub(super) fn undo(acceptance: &Acceptance<'_>, record: &Record) -> Result<Option<crate::service::ExitRecord>, Error> {
+    let root = &acceptance.context.root;
+    let exit = ending::end(root, record, acceptance.context.stop_grace())?;
+    if let Some(generation) = &record.generation {
+        ending::forget(root, &record.name, generation);
+    }
+    Ok(exit)
+}
+
+/// Whether a process of the record can be held, for waiting on its end.
+pub(super) fn hold(process: &Process) -> Option<process::Held> {
+    process::hold(&process.service).ok()
+}

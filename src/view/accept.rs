@@ -1,0 +1,101 @@
+//! What an acceptance or a stop came to, for programs and for people.
+
+use serde_json::{Value, json};
+
+use crate::base::redact;
+use crate::ops::accept::{AgentReport, Outcome, Report, SpecAction, SpecReport};
+
+use super::escape;
+use super::wire::line;
+
+/// The contract's JSON: for one agent its object, else `{"items": […]}`.
+pub fn report_json(report: &Report, is_single: bool) -> String {
+    let items: Vec<Value> = report.items.iter().map(agent_json).collect();
+    match (is_single, items.first()) {
+        (true, Some(only)) => line(only),
+        (true, None) | (false, _) => line(&json!({ "items": items })),
+    }
+}
+
+fn agent_json(report: &AgentReport) -> Value {
+    json!({
+        "agent": report.agent.as_str(),
+        "exists": report.exists,
+        "accepted": report.accepted,
+        "outcome": report.outcome.word(),
+        "failure_class": report.failure_class.map(crate::ops::accept::FailureClass::word),
+        "reason": report.reason.as_deref().map(redact::urls),
+        "run_id": report.run_id,
+        "specs": report.specs.iter().map(spec_json).collect::<Vec<_>>(),
+    })
+}
+
+fn spec_json(spec: &SpecReport) -> Value {
+    json!({
+        "name": spec.name,
+        "declared_name": spec.declared_name,
+        "action": spec.action.word(),
+        "why": spec.why,
+        "pid": spec.pid,
+        "healthy": spec.healthy,
+        "error": spec.error.as_deref().map(redact::urls),
+        "log_path": spec.log_path,
+        "log_tail": spec.log_tail,
+    })
+}
+
+/// The same for people: a line per service, what failed with its log, a rejected sidecar with its excerpt.
+pub fn report_text(report: &Report, is_dry_run: bool) -> String {
+    if report.items.is_empty() {
+        return "no agent has a pending sidecar\n".into();
+    }
+    report.items.iter().map(|item| agent_text(item, is_dry_run)).collect()
+}
+
+fn agent_text(report: &AgentReport, is_dry_run: bool) -> String {
+    let agent = report.agent.as_str();
+    let mut text = match (report.outcome, report.reason.as_deref()) {
+        (Outcome::None, _) => return format!("{agent}: no sidecar, nothing to do\n"),
+        (Outcome::Rejected, reason) => {
+            let verb = if is_dry_run { "would be rejected" } else { "rejected" };
+            let reason = redact::urls(&escape::line(reason.unwrap_or_default()));
+            return format!("{}{agent}: {verb}: {reason}\n", redact::urls(&report.excerpt));
+        }
+        (outcome, _) if is_dry_run => format!("{agent}: plan, nothing is changed ({})\n", outcome.word()),
+        (outcome, _) => format!("{agent}: {}\n", outcome.word()),
+    };
+    for spec in &report.specs {
+        text.push_str(&spec_text(spec, is_dry_run));
+    }
+    text
+}
+
+fn spec_text(spec: &SpecReport, is_dry_run: bool) -> String {
+    let name = match spec.name == spec.declared_name {
+        true => spec.name.clone(),
+        false => format!("{} (declared as {})", spec.name, spec.declared_name),
+    };
+    let health = match spec.healthy {
+        Some(true) => ", healthy",
+        Some(false) => ", not healthy",
+        None => "",
+    };
+    let pid = spec.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
+    if let Some(error) = &spec.error {
+        let mut text = format!("  {name}: {}\n", redact::urls(&escape::line(error)));
+        for logged in &spec.log_tail {
+            text.push_str("    | ");
+            text.push_str(&escape::line(logged));
+            text.push('\n');
+        }
+        return text;
+    }
+    let deed = match (spec.action, is_dry_run) {
+        (SpecAction::Spawned, true) => "would be spawned",
+        (SpecAction::Replaced, true) => "would be replaced",
+        (SpecAction::Unchanged, true) => "would stay unchanged",
+        (SpecAction::Queued | SpecAction::None, true) => "nothing would be done",
+        (action, false) => action.word(),
+    };
+    if is_dry_run { format!("  {name}: {deed}: {}\n", spec.why) } else { format!("  {name}: {deed}{pid}{health}\n") }
+}

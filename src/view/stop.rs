@@ -1,0 +1,48 @@
+//! What a stop came to, for programs and for people.
+
+use serde_json::json;
+
+use crate::ops::stop::{Report, Stopped};
+use crate::service::{Exit, ExitRecord};
+
+use super::wire::line;
+
+/// `{"items": [{"name", "pid", "stopped", "exit": {"code", "signal", "cause", "at"}, "error"}]}`.
+pub fn report_json(report: &Report) -> String {
+    let items: Vec<_> = report.items.iter().map(item_json).collect();
+    line(&json!({ "items": items }))
+}
+
+fn item_json(item: &Stopped) -> serde_json::Value {
+    json!({
+        "name": item.name,
+        "pid": item.pid,
+        "stopped": item.error.is_none(),
+        "exit": item.exit.map(exit_json),
+        "error": item.error.as_ref().map(crate::base::error::Error::chain),
+    })
+}
+
+fn exit_json(record: ExitRecord) -> serde_json::Value {
+    let (code, signal) = match record.exit {
+        Exit::Code(code) => (Some(code), None),
+        Exit::Signal(signal) => (None, Some(signal)),
+        Exit::Unknown => (None, None),
+    };
+    json!({ "code": code, "signal": signal, "cause": record.cause.word(), "at": record.at.0 })
+}
+
+/// One line per service that is stopped; what failed is told as an error.
+pub fn report_text(report: &Report) -> String {
+    let stopped = report.items.iter().filter(|item| item.error.is_none());
+    stopped.map(|item| format!("{}: stopped{}\n", item.name, words(item))).collect()
+}
+
+fn words(item: &Stopped) -> String {
+    match item.exit.map(|record| record.exit) {
+        Some(Exit::Code(code)) => format!(", exit code {code}"),
+        Some(Exit::Signal(signal)) => format!(", ended by signal {signal}"),
+        Some(Exit::Unknown) => ", exit unknown".into(),
+        None => String::new(),
+    }
+}
