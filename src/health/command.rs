@@ -44,8 +44,7 @@ pub(super) struct CommandProbe {
 impl CommandProbe {
     /// Splits and compiles. The failures are for good: such a probe can never pass.
     pub(super) fn new(cmd: &str, args: Option<&[String]>, shell: bool, expect_regex: &str) -> Result<Self, Failure> {
-        let expect = Regex::new(expect_regex).map_err(|error| {
-            let why = excerpt(&error.to_string(), OUTPUT_CHARS_MAX);
+        let expect = crate::service::expect_regex(expect_regex).map_err(|why| {
             Failure::new(format!("`{}` is no regular expression: {why}", excerpt(expect_regex, NAME_CHARS_MAX)))
         })?;
         let (program, args) = if shell {

@@ -7,3 +7,4 @@ pub mod ending;
 pub mod facts;
 mod families;
 pub mod stop;
+pub mod validate;

@@ -30,6 +30,7 @@ pub use excerpt::excerpt;
 pub use judge::Judge;
 pub use schema::schema;
 pub use shape::smallest_passing_shape;
+pub use source::BYTES_MAX;
 pub use surroundings::{GitMark, PathKind, Surroundings, System, worktree_top};
 pub use wire::verdict_json;
 

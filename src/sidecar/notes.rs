@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::base::excerpt::excerpt;
+
 use super::Issue;
 use super::codes::{Code, Coded};
 use super::spot::Spot;
@@ -87,12 +89,9 @@ impl Notes {
     }
 }
 
-/// A value for a sentence: in backticks, control characters escaped, cut to a length that reads, no URL's user info.
+/// A value for a sentence: in backticks, one line, harmless, cut to a length that reads, no URL's user info.
 pub(super) fn shown(text: &str) -> String {
-    let text = crate::base::redact::urls(text);
-    let cut: String = text.chars().take(SHOWN_CHARS_MAX).collect();
-    let more = if cut.len() < text.len() { "…" } else { "" };
-    format!("`{}{more}`", cut.escape_debug())
+    format!("`{}`", excerpt(text, SHOWN_CHARS_MAX))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// A sidecar has at most this many bytes (contract section 3).
-pub(super) const BYTES_MAX: usize = 1_048_576;
+pub const BYTES_MAX: u64 = 1_048_576;
 /// Arrays and objects nest at most this deep (contract section 3).
 pub(super) const DEPTH_MAX: usize = 128;
 /// Objects with more entries look their keys up in a map, so that a file of a million keys is not compared pairwise.
@@ -39,7 +39,7 @@ pub(super) struct Node<'s> {
 
 /// Reads `bytes` as one JSON document, without expanding it.
 pub(super) fn read(bytes: &[u8]) -> Result<Node<'_>, Fault> {
-    if bytes.len() > BYTES_MAX {
+    if u64::try_from(bytes.len()).is_ok_and(|bytes| bytes > BYTES_MAX) {
         return Err(Fault::TooLarge);
     }
     let text = std::str::from_utf8(bytes).map_err(|error| Fault::NotUtf8(error.valid_up_to()))?;
@@ -478,7 +478,7 @@ mod tests {
         check(b"\0\0\0\0", "NUL");
         check(b"{} x", "trailing characters\", 3");
         check(b"{\xff", "NotUtf8(1)");
-        check(&vec![b' '; BYTES_MAX + 1], "TooLarge");
+        check(&[b' '; 1_048_577], "TooLarge");
         check("[".repeat(129).as_bytes(), "incomplete");
         check(format!("{}{}", "[".repeat(129), "]".repeat(129)).as_bytes(), "TooDeep(128)");
         assert!(read(format!("{}{}", "[".repeat(128), "]".repeat(128)).as_bytes()).is_ok());
