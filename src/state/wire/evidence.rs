@@ -9,7 +9,7 @@ use crate::service::{ExitRecord, Identity};
 use crate::state::evidence::{Launch, Started};
 
 use super::RecordJson;
-use super::parts::{Env, EnvRef, code_and_signal, exit_record, generation};
+use super::parts::{Env, EnvRef, Pid, code_and_signal, exit_record, generation};
 
 /// The format of all four files.
 const VERSION: u64 = 1;
@@ -90,19 +90,19 @@ pub(in crate::state) struct LaunchRecord {
 #[derive(Deserialize, Serialize)]
 pub(in crate::state) struct ShimFile {
     version: u64,
-    pid: u32,
+    pid: Pid,
     start_ticks: u64,
     boot_id: String,
 }
 
 impl ShimFile {
     pub(in crate::state) fn new(shim: &Identity) -> Self {
-        Self { version: VERSION, pid: shim.pid, start_ticks: shim.start_ticks, boot_id: shim.boot_id.clone() }
+        Self { version: VERSION, pid: Pid(shim.pid), start_ticks: shim.start_ticks, boot_id: shim.boot_id.clone() }
     }
 
     pub(in crate::state) fn into_identity(self) -> Result<Identity, String> {
         known(self.version)?;
-        Ok(Identity { pid: self.pid, start_ticks: self.start_ticks, boot_id: self.boot_id })
+        Ok(Identity { pid: self.pid.0, start_ticks: self.start_ticks, boot_id: self.boot_id })
     }
 }
 
@@ -110,7 +110,7 @@ impl ShimFile {
 #[derive(Deserialize, Serialize)]
 pub(in crate::state) struct ServiceFile {
     version: u64,
-    pid: u32,
+    pid: Pid,
     start_ticks: u64,
     boot_id: String,
     started_at: i64,
@@ -119,12 +119,12 @@ pub(in crate::state) struct ServiceFile {
 impl ServiceFile {
     pub(in crate::state) fn new(started: &Started) -> Self {
         let Identity { pid, start_ticks, boot_id } = started.service.clone();
-        Self { version: VERSION, pid, start_ticks, boot_id, started_at: started.at.0 }
+        Self { version: VERSION, pid: Pid(pid), start_ticks, boot_id, started_at: started.at.0 }
     }
 
     pub(in crate::state) fn into_started(self) -> Result<Started, String> {
         known(self.version)?;
-        let service = Identity { pid: self.pid, start_ticks: self.start_ticks, boot_id: self.boot_id };
+        let service = Identity { pid: self.pid.0, start_ticks: self.start_ticks, boot_id: self.boot_id };
         Ok(Started { service, at: EpochMs(self.started_at) })
     }
 }

@@ -1,9 +1,9 @@
 //! The state file's JSON, both ways. A change here is a change of contract (section 5).
 //!
-//! Records are read in one pass by hand-written visitors: a derived `flatten` for the unknown keys would buffer every
-//! record twice (docs/design/state-file.md has the figures).
+//! Records are read and written in one pass, without a tree of values between (`read`, `write`, `object`).
 
 mod evidence;
+mod object;
 mod parts;
 mod read;
 mod write;

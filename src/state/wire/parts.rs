@@ -6,14 +6,12 @@ use std::time::Duration;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::object::{Unknown, object, required};
 use crate::base::clock::EpochMs;
 use crate::base::ids::Generation;
 use crate::service::{Claim, EnvVars, Exit, ExitCause, ExitRecord, Healthcheck, Identity, Previous, Probe, Process};
-
-/// Keys of an object that this version does not know.
-pub(super) type Unknown = Map<String, Value>;
 
 /// What a legacy healthcheck that does not say its times means: the defaults of the sidecar.
 const INTERVAL_S: f64 = 1.0;
@@ -47,6 +45,30 @@ impl<'de> Deserialize<'de> for Env {
     }
 }
 
+/// A process id: positive, and small enough for the system's type. 0 and negative ones mean groups to kill(2), so that
+/// they must never come from a file.
+#[derive(Clone, Copy, Serialize)]
+pub(super) struct Pid(pub(super) u32);
+
+impl<'de> Deserialize<'de> for Pid {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let pid = u32::deserialize(from)?;
+        let good = pid > 0 && i32::try_from(pid).is_ok();
+        if good { Ok(Self(pid)) } else { Err(D::Error::custom(format_args!("{pid} is no process id"))) }
+    }
+}
+
+/// An identity from its three values; the first two are named by their keys.
+fn identity(
+    pid_key: &str,
+    pid: Option<Pid>,
+    ticks_key: &str,
+    start_ticks: Option<u64>,
+    boot_id: String,
+) -> Result<Identity, String> {
+    Ok(Identity { pid: required(pid, pid_key)?.0, start_ticks: required(start_ticks, ticks_key)?, boot_id })
+}
+
 /// The same, borrowed, for writing.
 pub(super) struct EnvRef<'a>(pub(super) &'a EnvVars);
 
@@ -68,36 +90,35 @@ impl Serialize for Seconds {
     }
 }
 
-#[derive(Deserialize)]
-pub(super) struct HealthcheckIn {
-    r#type: String,
-    url: Option<String>,
-    expect_status: Option<u16>,
-    cmd: Option<String>,
-    args: Option<Vec<String>>,
-    shell: Option<bool>,
-    expect_regex: Option<String>,
-    interval_s: Option<f64>,
-    timeout_s: Option<f64>,
-    #[serde(flatten)]
-    unknown: Unknown,
+object! {
+    /// A healthcheck of either type.
+    HealthcheckIn {
+        kind "type": String,
+        url "url": String,
+        expect_status "expect_status": u16,
+        cmd "cmd": String,
+        args "args": Vec<String>,
+        shell "shell": bool,
+        expect_regex "expect_regex": String,
+        interval_s "interval_s": f64,
+        timeout_s "timeout_s": f64,
+    }
 }
 
 impl HealthcheckIn {
     pub(super) fn into_parts(self) -> Result<(Healthcheck, Unknown), String> {
-        let missing = |key: &str| format!("healthcheck: missing field `{key}`");
-        let probe = match self.r#type.as_str() {
+        let probe = match required(self.kind, "type")?.as_str() {
             "http" => Probe::Http {
-                url: self.url.ok_or_else(|| missing("url"))?,
-                expect_status: self.expect_status.ok_or_else(|| missing("expect_status"))?,
+                url: required(self.url, "url")?,
+                expect_status: required(self.expect_status, "expect_status")?,
             },
             "command" => Probe::Command {
-                cmd: self.cmd.ok_or_else(|| missing("cmd"))?,
+                cmd: required(self.cmd, "cmd")?,
                 args: self.args,
                 shell: self.shell.unwrap_or(false),
-                expect_regex: self.expect_regex.ok_or_else(|| missing("expect_regex"))?,
+                expect_regex: required(self.expect_regex, "expect_regex")?,
             },
-            other => return Err(format!("healthcheck: `{}` is no type of probe", other.escape_debug())),
+            other => return Err(format!("`{}` is no type of probe", other.escape_debug())),
         };
         let check = Healthcheck {
             interval_s: self.interval_s.unwrap_or(INTERVAL_S),
@@ -135,22 +156,23 @@ impl Serialize for HealthcheckOut<'_> {
     }
 }
 
-#[derive(Deserialize)]
-pub(super) struct ProcessWire {
-    pid: u32,
-    start_ticks: u64,
-    boot_id: String,
-    shim_pid: u32,
-    shim_start_ticks: u64,
-    #[serde(flatten)]
-    unknown: Unknown,
+object! {
+    /// The processes of a generation: the service's pid and start, and its shim's, of one boot.
+    ProcessIn {
+        pid "pid": Pid,
+        start_ticks "start_ticks": u64,
+        boot_id "boot_id": String,
+        shim_pid "shim_pid": Pid,
+        shim_start_ticks "shim_start_ticks": u64,
+    }
 }
 
-impl ProcessWire {
-    pub(super) fn into_parts(self) -> (Process, Unknown) {
-        let shim = Identity { pid: self.shim_pid, start_ticks: self.shim_start_ticks, boot_id: self.boot_id.clone() };
-        let service = Identity { pid: self.pid, start_ticks: self.start_ticks, boot_id: self.boot_id };
-        (Process { service, shim }, self.unknown)
+impl ProcessIn {
+    pub(super) fn into_parts(self) -> Result<(Process, Unknown), String> {
+        let boot_id = required(self.boot_id, "boot_id")?;
+        let shim = identity("shim_pid", self.shim_pid, "shim_start_ticks", self.shim_start_ticks, boot_id.clone())?;
+        let service = identity("pid", self.pid, "start_ticks", self.start_ticks, boot_id)?;
+        Ok((Process { service, shim }, self.unknown))
     }
 }
 
@@ -169,21 +191,23 @@ impl Serialize for ProcessOut<'_> {
     }
 }
 
-#[derive(Deserialize)]
-pub(super) struct ClaimIn {
-    pid: u32,
-    start_ticks: u64,
-    boot_id: String,
-    verb: String,
-    at: i64,
-    #[serde(flatten)]
-    unknown: Unknown,
+object! {
+    /// Who is working on a record.
+    ClaimIn {
+        pid "pid": Pid,
+        start_ticks "start_ticks": u64,
+        boot_id "boot_id": String,
+        verb "verb": String,
+        at "at": i64,
+    }
 }
 
 impl ClaimIn {
-    pub(super) fn into_parts(self) -> (Claim, Unknown) {
-        let maker = Identity { pid: self.pid, start_ticks: self.start_ticks, boot_id: self.boot_id };
-        (Claim { maker, verb: self.verb, at: EpochMs(self.at) }, self.unknown)
+    pub(super) fn into_parts(self) -> Result<(Claim, Unknown), String> {
+        let boot_id = required(self.boot_id, "boot_id")?;
+        let maker = identity("pid", self.pid, "start_ticks", self.start_ticks, boot_id)?;
+        let at = EpochMs(required(self.at, "at")?);
+        Ok((Claim { maker, verb: required(self.verb, "verb")?, at }, self.unknown))
     }
 }
 
@@ -201,24 +225,26 @@ impl Serialize for ClaimOut<'_> {
     }
 }
 
-#[derive(Deserialize)]
-pub(super) struct PreviousIn {
-    generation: Option<String>,
-    process: Option<ProcessWire>,
-    #[serde(flatten)]
-    unknown: Unknown,
+object! {
+    /// A generation that must be gone first.
+    PreviousIn {
+        generation "generation": String,
+        process "process": ProcessIn,
+    }
 }
 
 impl PreviousIn {
     pub(super) fn into_parts(self) -> Result<(Previous, Unknown), String> {
         let mut unknown = self.unknown;
-        let process = self.process.map(|process| {
-            let (process, more) = process.into_parts();
-            if !more.is_empty() {
-                unknown.insert("process".to_owned(), Value::Object(more));
+        let process = match self.process.map(ProcessIn::into_parts).transpose()? {
+            Some((process, more)) => {
+                if !more.is_empty() {
+                    unknown.insert("process".to_owned(), Value::Object(more));
+                }
+                Some(process)
             }
-            process
-        });
+            None => None,
+        };
         Ok((Previous { generation: generation(self.generation)?, process }, unknown))
     }
 }
@@ -235,20 +261,20 @@ impl Serialize for PreviousOut<'_> {
     }
 }
 
-/// How a generation ended: `{"code":0,"signal":null,"cause":"own","at":1}`; neither code nor signal: nobody saw it.
-#[derive(Deserialize)]
-pub(super) struct ExitIn {
-    code: Option<i32>,
-    signal: Option<i32>,
-    cause: String,
-    at: i64,
-    #[serde(flatten)]
-    unknown: Unknown,
+object! {
+    /// How a generation ended: `{"code":0,"signal":null,"cause":"own","at":1}`; neither code nor signal: nobody saw it.
+    ExitIn {
+        code "code": i32,
+        signal "signal": i32,
+        cause "cause": String,
+        at "at": i64,
+    }
 }
 
 impl ExitIn {
     pub(super) fn into_parts(self) -> Result<(ExitRecord, Unknown), String> {
-        Ok((exit_record(self.code, self.signal, &self.cause, self.at)?, self.unknown))
+        let cause = required(self.cause, "cause")?;
+        Ok((exit_record(self.code, self.signal, &cause, required(self.at, "at")?)?, self.unknown))
     }
 }
 

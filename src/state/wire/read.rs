@@ -11,7 +11,8 @@ use crate::service::{Healthcheck, Owner, Proof, Record, Spec, Status, is_kebab_c
 use crate::state::{Document, Malformed, VERSION};
 
 use super::Field;
-use super::parts::{ClaimIn, Env, ExitIn, HealthcheckIn, PreviousIn, ProcessWire, Unknown, generation};
+use super::object::{Key, Unknown, named, required};
+use super::parts::{ClaimIn, Env, ExitIn, HealthcheckIn, Pid, PreviousIn, ProcessIn, generation};
 
 /// What a legacy record that knows neither its TTL nor its end means: the default of `defaultTtlMinutes`.
 const TTL_MINUTES: u64 = 240;
@@ -117,12 +118,12 @@ impl<'de> Deserialize<'de> for Whole {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Whole, A::Error> {
                 let (mut version, mut revision, mut specs, mut unknown) = (None, None, None, Map::new());
-                while let Some(key) = map.next_key::<String>()? {
-                    match key.as_str() {
+                while let Some(key) = map.next_key::<Key<'de>>()? {
+                    match key.0.as_ref() {
                         "version" => version = map.next_value::<Option<u64>>()?,
                         "revision" => revision = map.next_value::<Option<u64>>()?,
                         "specs" => specs = Some(map.next_value::<Vec<OneRecord>>()?),
-                        _ => drop(unknown.insert(key, map.next_value()?)),
+                        _ => drop(unknown.insert(key.0.into_owned(), map.next_value()?)),
                     }
                 }
                 let records = specs.ok_or_else(|| A::Error::missing_field("specs"))?;
@@ -153,40 +154,16 @@ impl<'de> Deserialize<'de> for OneRecord {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OneRecord, A::Error> {
                 let mut draft = Draft::default();
-                while let Some(key) = map.next_key::<Key>()? {
-                    match key {
-                        Key::Known(field) => draft.take(field, &mut map)?,
-                        Key::Other(key) => drop(draft.unknown.insert(key, map.next_value()?)),
+                while let Some(key) = map.next_key::<Key<'de>>()? {
+                    match Field::parse(&key.0) {
+                        Some(field) => draft.take(field, &mut map)?,
+                        None => drop(draft.unknown.insert(key.0.into_owned(), map.next_value()?)),
                     }
                 }
                 draft.finish().map(OneRecord).map_err(A::Error::custom)
             }
         }
         from.deserialize_map(Fields)
-    }
-}
-
-/// A key of a record; only unknown ones are kept as text.
-enum Key {
-    Known(Field),
-    Other(String),
-}
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Word;
-        impl Visitor<'_> for Word {
-            type Value = Key;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-
-            fn visit_str<E>(self, word: &str) -> Result<Key, E> {
-                Ok(Field::parse(word).map_or_else(|| Key::Other(word.to_owned()), Key::Known))
-            }
-        }
-        from.deserialize_identifier(Word)
     }
 }
 
@@ -231,7 +208,7 @@ impl Draft {
     fn take<'de, A: MapAccess<'de>>(&mut self, field: Field, map: &mut A) -> Result<(), A::Error> {
         match field {
             Field::Name => self.name = value(field, map)?,
-            Field::Pid => self.pid = value(field, map)?,
+            Field::Pid => self.pid = value::<A, Pid>(field, map)?.map(|pid| pid.0),
             Field::OwnerAgent => self.owner.agent = or_empty(field, map)?,
             Field::OwnerWi => self.owner.work_item = or_empty(field, map)?,
             Field::OwnerProject => self.owner.project = or_empty(field, map)?,
@@ -252,16 +229,16 @@ impl Draft {
             Field::LogPath => self.log_path = or_empty(field, map)?,
             Field::DeclaredName => self.declared_name = value(field, map)?,
             Field::Worktree => self.worktree = value(field, map)?,
-            Field::Generation => self.generation = generation(value(field, map)?).map_err(A::Error::custom)?,
+            Field::Generation => self.generation = of_field(field, generation(value(field, map)?))?,
             Field::SpecHash => self.spec_hash = or_empty(field, map)?,
             Field::TtlMinutes => self.ttl_minutes = value(field, map)?,
             Field::Status => self.status = word(field, map, Status::parse)?,
             Field::RunId => self.run_id = value(field, map)?,
-            Field::Process => self.process = self.part(field, map, |wire: ProcessWire| Ok(wire.into_parts()))?,
+            Field::Process => self.process = self.part(field, map, ProcessIn::into_parts)?,
             Field::ResolvedCmd => self.resolved_cmd = or_empty(field, map)?,
             Field::PassedEnv => self.passed_env = value(field, map)?,
             Field::HealthProof => self.health_proof = word(field, map, Proof::parse)?,
-            Field::Claim => self.claim = self.part(field, map, |wire: ClaimIn| Ok(wire.into_parts()))?,
+            Field::Claim => self.claim = self.part(field, map, ClaimIn::into_parts)?,
             Field::Previous => self.previous = self.part(field, map, PreviousIn::into_parts)?,
             Field::LastExit => self.last_exit = self.part(field, map, ExitIn::into_parts)?,
         }
@@ -276,7 +253,7 @@ impl Draft {
         into_parts: impl FnOnce(W) -> Result<(T, Unknown), String>,
     ) -> Result<Option<T>, A::Error> {
         let Some(wire) = value::<A, W>(field, map)? else { return Ok(None) };
-        let (part, unknown) = into_parts(wire).map_err(A::Error::custom)?;
+        let (part, unknown) = of_field(field, into_parts(wire))?;
         if !unknown.is_empty() {
             self.unknown.insert(field.word().to_owned(), Value::Object(unknown));
         }
@@ -284,8 +261,7 @@ impl Draft {
     }
 
     fn finish(self) -> Result<Record, String> {
-        let missing = |field: Field| format!("missing field `{}`", field.word());
-        let name = self.name.ok_or_else(|| missing(Field::Name))?;
+        let name = required(self.name, Field::Name.word())?;
         // Names become parts of paths: nothing but kebab-case may pass.
         if !is_kebab_case(&name) {
             return Err(format!("the name `{}` is not kebab-case", name.escape_debug()));
@@ -296,7 +272,7 @@ impl Draft {
             }
             _ => TTL_MINUTES,
         });
-        let cmd = self.cmd.ok_or_else(|| missing(Field::Cmd))?;
+        let cmd = required(self.cmd, Field::Cmd.word())?;
         let spec = Spec {
             name: self.declared_name.unwrap_or_else(|| name.clone()),
             args: self.args,
@@ -305,7 +281,7 @@ impl Draft {
             ports: self.ports,
             ttl_minutes,
             attrs: self.attrs,
-            healthcheck: self.healthcheck.ok_or_else(|| missing(Field::Healthcheck))?,
+            healthcheck: required(self.healthcheck, Field::Healthcheck.word())?,
             cmd,
         };
         Ok(Record {
@@ -339,7 +315,7 @@ impl Draft {
 
 /// The value of `field`, or `None` for null. Errors name the field.
 fn value<'de, A: MapAccess<'de>, T: Deserialize<'de>>(field: Field, map: &mut A) -> Result<Option<T>, A::Error> {
-    map.next_value::<Option<T>>().map_err(|error| A::Error::custom(format!("`{}`: {error}", field.word())))
+    named(field.word(), map.next_value::<Option<T>>())
 }
 
 fn or_empty<'de, A: MapAccess<'de>, T: Deserialize<'de> + Default>(field: Field, map: &mut A) -> Result<T, A::Error> {
@@ -352,6 +328,11 @@ fn word<'de, A: MapAccess<'de>, T>(
     parse: fn(&str) -> Option<T>,
 ) -> Result<Option<T>, A::Error> {
     let Some(word) = value::<A, String>(field, map)? else { return Ok(None) };
-    let wrong = || A::Error::custom(format!("`{}`: `{}` is no such word", field.word(), word.escape_debug()));
-    parse(&word).map(Some).ok_or_else(wrong)
+    let known = parse(&word).ok_or_else(|| format!("`{}` is no such word", word.escape_debug()));
+    of_field(field, known.map(Some))
+}
+
+/// The same result, its error with the field's key in front.
+fn of_field<T, E: serde::de::Error>(field: Field, made: Result<T, String>) -> Result<T, E> {
+    named(field.word(), made.map_err(E::custom))
 }
