@@ -63,9 +63,12 @@ impl Error {
         Self { kind, code, message: message.into(), hint: None, source: None }
     }
 
-    /// An I/O failure: `message` says what was being done to which path.
+    /// An I/O failure: `message` says what was being done to which path. Refusals of the system that people can do
+    /// something about come with a hint.
     pub fn io(message: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { source: Some(source.into()), ..Self::new(Kind::Unforeseen, "io", message) }
+        let source = source.into();
+        let hint = source.downcast_ref().and_then(hint_for).map(str::to_owned);
+        Self { source: Some(source), hint, ..Self::new(Kind::Unforeseen, "io", message) }
     }
 
     /// The same error with a hint.
@@ -85,6 +88,18 @@ impl Error {
         }
         line
     }
+}
+
+/// What to do about an error of the system, where there is something to do.
+fn hint_for(source: &std::io::Error) -> Option<&'static str> {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let hints = [
+        (StorageFull, "no space is left on the device: free some and try again; the file is as it was"),
+        (QuotaExceeded, "the disk quota is used up: free some space and try again; the file is as it was"),
+        (PermissionDenied, "run as the user who owns the root, or make the path theirs again"),
+        (ReadOnlyFilesystem, "the file system is mounted read-only"),
+    ];
+    hints.into_iter().find(|(kind, _)| *kind == source.kind()).map(|(_, hint)| hint)
 }
 
 impl fmt::Display for Error {

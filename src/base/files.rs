@@ -4,11 +4,15 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 /// Folders are for their owner alone (contract section 1).
 const DIR_MODE: u32 = 0o700;
 /// Files are for their owner alone (contract section 1).
 const FILE_MODE: u32 = 0o600;
+
+/// How the names of temporary files begin.
+const TEMPORARY: &str = ".tmp-";
 
 /// Whether a write must survive a power cut, or only the death of the writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +58,7 @@ pub fn read_pseudo(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 /// old file is as it was and the temporary one is gone.
 pub fn write_atomic(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
     let dir = path.parent().ok_or_else(|| io::Error::other("a file's path has a folder"))?;
-    let mut temporary = tempfile::Builder::new().prefix(".tmp-").permissions(mode(FILE_MODE)).tempfile_in(dir)?;
+    let mut temporary = tempfile::Builder::new().prefix(TEMPORARY).permissions(mode(FILE_MODE)).tempfile_in(dir)?;
     temporary.write_all(bytes)?;
     if durability == Durability::Synced {
         temporary.as_file().sync_all()?;
@@ -64,6 +68,47 @@ pub fn write_atomic(path: &Path, bytes: &[u8], durability: Durability) -> io::Re
         sync_dir(dir)?;
     }
     Ok(())
+}
+
+/// Gives the content of `from` a second name `to`, which must not exist (`AlreadyExists`): a hard link, or a copy where the
+/// file system has none. `from` stays as it is.
+#[expect(clippy::disallowed_methods, reason = "the one place that copies files")]
+pub fn keep_as(from: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::hard_link(from, to) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) => {
+            let mut source = File::open(from)?;
+            let mut copy = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(to)?;
+            io::copy(&mut source, &mut copy)
+                .and_then(|_| copy.sync_all())
+                .inspect_err(|_| drop(std::fs::remove_file(to)))
+        }
+        done => done,
+    }
+}
+
+/// Removes a file; one that is not there is as good as removed.
+#[expect(clippy::disallowed_methods, reason = "the one place that removes single files")]
+pub fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+/// Removes temporary files of ours in `dir` that killed writers left behind: those untouched for `age_min`. Returns how
+/// many. One that goes while we look, or cannot be removed, is left to the next time.
+#[expect(clippy::disallowed_methods, reason = "the one place that removes temporary files")]
+pub fn remove_stale_temporaries(dir: &Path, age_min: Duration) -> io::Result<usize> {
+    let mut removed = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let is_ours = entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes());
+        let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+        if is_ours && age().is_some_and(|age| age >= age_min) && std::fs::remove_file(entry.path()).is_ok() {
+            removed += 1;
+        }
+    }
+    Ok(removed)
 }
 
 /// Makes renames and removals in `dir` survive a power cut.

@@ -17,6 +17,8 @@ use super::files;
 const PAUSE_MAX: Duration = Duration::from_millis(8);
 /// The first pause; each next one is twice as long.
 const PAUSE_MIN: Duration = Duration::from_micros(250);
+/// Longer waits would overflow the clock.
+const TIMEOUT_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// A holder's note is one short line; more in the file is none of ours.
 const NOTE_BYTES_MAX: u64 = 256;
 /// As much of a holder's command line as a message can bear.
@@ -43,7 +45,7 @@ impl FileLock {
         if let Some(dir) = path.parent() {
             files::create_dir(dir).map_err(failed)?;
         }
-        let deadline = monotonic() + timeout;
+        let deadline = monotonic() + timeout.min(TIMEOUT_MAX);
         loop {
             let file = open(path).map_err(failed)?;
             if !wait_for(&file, deadline).map_err(failed)? {

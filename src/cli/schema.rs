@@ -34,7 +34,8 @@ impl Which {
     const fn text(self) -> Option<&'static str> {
         match self {
             Self::Config => Some(include_str!("../../schemas/config.schema.json")),
-            Self::Sidecar | Self::State | Self::Event => None,
+            Self::State => Some(include_str!("../../schemas/state.schema.json")),
+            Self::Sidecar | Self::Event => None,
         }
     }
 }

@@ -83,14 +83,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match error {
-            Error::Io { doing, source } => {
-                let hint = hint_for(&source);
-                let failure = Self::io(doing, source);
-                match hint {
-                    Some(hint) => failure.with_hint(hint),
-                    None => failure,
-                }
-            }
+            Error::Io { doing, source } => Self::io(doing, source),
             Error::Unreadable { .. } => Self::new(Kind::StateSetAside, "state-unreadable", message)
                 .with_hint("`minions managed reconcile` sets it aside and rebuilds it from what the shims know"),
             Error::Newer { .. } => Self::new(Kind::Unforeseen, "state-newer", message)
@@ -98,19 +91,5 @@ impl From<Error> for Failure {
             Error::Refused { .. } => Self::new(Kind::Unforeseen, "state-refused", message),
             Error::Lock(failure) => failure,
         }
-    }
-}
-
-/// What to do about the system's refusals that people can do something about.
-fn hint_for(source: &io::Error) -> Option<&'static str> {
-    match rustix::io::Errno::from_io_error(source)? {
-        rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT => {
-            Some("no space is left on the device: free some and try again; the file is as it was")
-        }
-        rustix::io::Errno::ACCESS | rustix::io::Errno::PERM => {
-            Some("run as the user who owns the root, or give the path back to yourself")
-        }
-        rustix::io::Errno::ROFS => Some("the file system is mounted read-only"),
-        _ => None,
     }
 }

@@ -32,18 +32,27 @@ pub(super) fn rebuild(root: &Root, liveness: fn(&Identity) -> Liveness) -> Resul
 
 fn is_maybe_alive(evidence: &Evidence, liveness: fn(&Identity) -> Liveness) -> bool {
     let service = evidence.service.as_ref().map(|started| &started.service);
-    [service, evidence.shim.as_ref()].into_iter().flatten().any(|identity| liveness(identity) != Liveness::Dead)
+    is_any_unproven([service, evidence.shim.as_ref()], liveness)
+}
+
+/// Whether one of two processes is not proven dead.
+fn is_any_unproven(pair: [Option<&Identity>; 2], liveness: fn(&Identity) -> Liveness) -> bool {
+    pair.into_iter().flatten().any(|identity| liveness(identity) != Liveness::Dead)
 }
 
 /// The record as it was ordered, brought up to what the other files tell.
 fn record_of(evidence: &Evidence, liveness: fn(&Identity) -> Liveness) -> Option<Record> {
     let mut record = evidence.record.clone()?;
     record.generation = Some(evidence.generation.clone());
-    record.claim = None;
     record.healthy = false;
     record.last_exit = evidence.exit.or(record.last_exit);
     record.process = None;
     record.pid = None;
+    // It was there when this one was ordered; most often it has gone since.
+    record.previous = record.previous.filter(|previous| {
+        let process = previous.process.as_ref();
+        process.is_some_and(|process| is_any_unproven([Some(&process.service), Some(&process.shim)], liveness))
+    });
     record.alive = is_maybe_alive(evidence, liveness);
     if let Some(launch) = &evidence.launch {
         record.ttl_expires_at = launch.ttl_expires_at;
@@ -52,7 +61,9 @@ fn record_of(evidence: &Evidence, liveness: fn(&Identity) -> Liveness) -> Option
         record.started_at = Some(started.at);
         record.pid = Some(started.service.pid);
         record.process = evidence.shim.clone().map(|shim| Process { service: started.service.clone(), shim });
+        // Whoever launched it either settled it or will: the service is there, which is all that a claim is about.
         record.status = Status::Running;
+        record.claim = None;
     }
     Some(record)
 }

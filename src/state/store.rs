@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::clock::EpochMs;
+use crate::base::error::{Error as Failure, Kind};
 use crate::base::files::{self, Durability};
 use crate::base::lock::FileLock;
 use crate::base::root::Root;
@@ -17,6 +18,9 @@ use super::{Document, Error, Malformed, VERSION};
 /// The longest state file: some 45,000 records of usual size. Neither read nor written beyond, so that a runaway file
 /// cannot eat the memory of every command.
 pub const STATE_BYTES_MAX: u64 = 64 << 20;
+
+/// A temporary file that nobody has touched for so long is a killed writer's: a living one takes milliseconds.
+const LITTER_AGE: Duration = Duration::from_secs(600);
 
 /// How many files may be set aside within one millisecond before we call it an error.
 const ASIDE_TRIES: u32 = 1000;
@@ -76,9 +80,33 @@ pub enum AsideKind {
     Entries(usize),
 }
 
+impl Reading {
+    /// What the command must say beside its result (exit 9): what was set aside, or what is malformed and still there.
+    pub fn notice(&self) -> Option<Failure> {
+        let malformed = &self.document.malformed;
+        match (&self.set_aside, malformed.first()) {
+            (Some(set_aside), _) => Some(set_aside.to_error()),
+            (None, None) => None,
+            (None, Some(first)) => Some(
+                Failure::new(
+                    Kind::StateSetAside,
+                    "state-malformed",
+                    format!(
+                        "{} of the state file's records are malformed ({}: {})",
+                        malformed.len(),
+                        first.pointer,
+                        first.why
+                    ),
+                )
+                .with_hint("the others go on; `minions managed doctor` tells why these could not be set aside"),
+            ),
+        }
+    }
+}
+
 impl SetAside {
     /// The same as an error (exit 9), for a door to show.
-    pub fn to_error(&self) -> crate::base::error::Error {
+    pub fn to_error(&self) -> Failure {
         let path = self.path.display();
         let message = match self.what {
             AsideKind::File { rebuilt } => format!(
@@ -90,7 +118,7 @@ impl SetAside {
                 format!("{count} malformed records were set aside as `{path}` ({}); the others go on", self.why)
             }
         };
-        crate::base::error::Error::new(crate::base::error::Kind::StateSetAside, "state-set-aside", message)
+        Failure::new(Kind::StateSetAside, "state-set-aside", message)
             .with_hint("look at `minions managed list`, then at the file that was set aside")
     }
 }
@@ -126,17 +154,22 @@ impl Store {
         })
     }
 
-    /// Reads the state; if something in it is unreadable, takes the lock and sets that aside.
+    /// Reads the state; if something in it is unreadable, takes the lock and sets that aside. If that cannot be done, what
+    /// can be read is still returned, and nothing is touched: see `Reading::notice`.
     pub fn read_or_recover(&self, verb: &str) -> Result<Reading, Error> {
-        match self.read() {
+        let (readable, unreadable) = match self.read() {
             Ok(document) if document.malformed.is_empty() || !document.is_writable() => {
-                Ok(Reading { document, set_aside: None })
+                return Ok(Reading { document, set_aside: None });
             }
-            Ok(_) | Err(Error::Unreadable { .. }) => {
-                let changed = self.change(verb, |_| ())?;
-                Ok(Reading { document: changed.after, set_aside: changed.set_aside })
-            }
-            Err(error) => Err(error),
+            Ok(document) => (Some(document), None),
+            Err(error @ Error::Unreadable { .. }) => (None, Some(error)),
+            Err(error) => return Err(error),
+        };
+        match (self.change(verb, |_| ()), readable, unreadable) {
+            (Ok(changed), _, _) => Ok(Reading { document: changed.after, set_aside: changed.set_aside }),
+            (Err(_), Some(document), _) => Ok(Reading { document, set_aside: None }),
+            (Err(_), None, Some(unreadable)) => Err(unreadable),
+            (Err(error), None, None) => Err(error),
         }
     }
 
@@ -173,8 +206,12 @@ impl Store {
         // Whoever remembers a revision of the lost file must not take one of ours for it: the time in milliseconds is
         // larger than any count of writes.
         document.revision = u64::try_from(EpochMs::now().0).unwrap_or(1);
-        let aside = free_name(path, "corrupt", "", |aside| std::fs::hard_link(path, aside))?;
-        write(path, &document)?;
+        let aside = free_name(path, "corrupt", "", |aside| files::keep_as(path, aside))?;
+        if let Err(error) = write(path, &document) {
+            // The bad file is still in its place: a second name for it at every try would only be litter.
+            drop(files::remove(&aside));
+            return Err(error);
+        }
         let what = AsideKind::File { rebuilt: document.records.len() };
         Ok((document, SetAside { path: aside, why, what }))
     }
@@ -227,7 +264,12 @@ fn write(path: &Path, document: &Document) -> Result<(), Error> {
         return Err(Error::Refused { why: format!("it would be longer than {STATE_BYTES_MAX} bytes") });
     }
     files::write_atomic(path, &bytes, Durability::Synced)
-        .map_err(|source| Error::io(format!("cannot write the state file `{}`", path.display()), source))
+        .map_err(|source| Error::io(format!("cannot write the state file `{}`", path.display()), source))?;
+    if let Some(dir) = path.parent() {
+        // What killed writers left is only litter; failing to sweep it out must not fail the change.
+        drop(files::remove_stale_temporaries(dir, LITTER_AGE));
+    }
+    Ok(())
 }
 
 fn set_entries_aside(path: &Path, malformed: &[Malformed]) -> Result<SetAside, Error> {

@@ -1,6 +1,7 @@
 //! Records to JSON and back.
 
-use minions_managed::state::{etag, record_from_json, record_to_json};
+use minions_managed::state::{RecordJson, etag, etag_shown, record_from_json, record_to_json};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::samples::record;
@@ -29,4 +30,210 @@ fn etag_does_not_depend_on_the_order() {
     assert_eq!(etag(&[&a, &b]), etag(&[&b, &a]));
     assert_eq!(etag(&[]), "97d170e1550eee4a", "the SHA-1 of []");
     assert_ne!(etag(&[&a]), etag(&[&b]));
+}
+
+/// Every leaf of the record's JSON, as a pointer.
+fn leaves(value: &Value, at: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            for (key, value) in map {
+                leaves(value, &format!("{at}/{key}"), found);
+            }
+        }
+        Value::Array(list) if !list.is_empty() => {
+            for (index, value) in list.iter().enumerate() {
+                leaves(value, &format!("{at}/{index}"), found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            found.push(at.to_owned());
+        }
+    }
+}
+
+#[test]
+fn change_of_any_field_changes_the_etag() {
+    let record = record("web");
+    let json = Value::Object(record_to_json(&record));
+    let before = etag(&[&record]);
+    let mut pointers = Vec::new();
+    leaves(&json, "", &mut pointers);
+    assert!(pointers.len() > 50, "{}", pointers.len());
+    for pointer in pointers {
+        let mut changed = json.clone();
+        let leaf = changed.pointer_mut(&pointer).unwrap();
+        // Another value of the same kind, so that the record stays one.
+        *leaf = match &*leaf {
+            Value::Bool(flag) => json!(!flag),
+            Value::Number(number) if number.is_u64() => json!(number.as_u64().unwrap() - 1),
+            Value::Number(number) => json!(number.as_f64().unwrap() + 1.0),
+            Value::String(word) => match (pointer.as_str(), word.as_str()) {
+                ("/status", _) => json!("failed"),
+                ("/health_proof", _) => json!("unverified"),
+                ("/last_exit/cause", _) => json!("asked"),
+                ("/generation", _) => json!("g019a0c0ffee0123456789abd"),
+                ("/healthcheck/type", _) => continue, // another type is another object: see the round trip
+                _ => json!(format!("{word}x")),
+            },
+            Value::Null if pointer == "/previous/generation" => json!("g019a0c0ffee0123456789abd"),
+            Value::Null if pointer == "/last_exit/code" => continue, // a code beside a signal is no exit
+            Value::Null | Value::Array(_) | Value::Object(_) => json!([1]),
+        };
+        let read = record_from_json(changed).unwrap_or_else(|why| panic!("{pointer}: {why}"));
+        assert_ne!(etag(&[&read]), before, "{pointer}");
+    }
+}
+
+#[test]
+fn etag_of_what_is_shown_is_that_of_its_json() {
+    let records = ["b", "a", "c"].map(record);
+    let shown: Vec<(&str, Value)> =
+        records.iter().map(|record| (record.name.as_str(), Value::Object(record_to_json(record)))).collect();
+    assert_eq!(etag_shown(&shown), etag(&records.each_ref()));
+}
+
+mod any {
+    //! Records of any content.
+
+    use minions_managed::base::clock::EpochMs;
+    use minions_managed::base::ids::Generation;
+    use minions_managed::service::{
+        Claim, Exit, ExitCause, ExitRecord, Healthcheck, Identity, Owner, Previous, Probe, Process, Proof, Record,
+        Spec, Status,
+    };
+    use proptest::collection::{btree_map, vec};
+    use proptest::option;
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
+
+    fn text() -> impl Strategy<Value = String> {
+        proptest::string::string_regex("(?s).{0,12}").unwrap()
+    }
+
+    fn texts() -> impl Strategy<Value = Vec<(String, String)>> {
+        btree_map(text(), text(), 0..4).prop_map(|map| map.into_iter().collect())
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let number = any::<f64>().prop_filter("JSON has no infinities", |number| number.is_finite());
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            number.prop_map(Value::from),
+            text().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            prop_oneof![vec(inner.clone(), 0..3).prop_map(Value::from), object(inner).prop_map(Value::Object)]
+        })
+    }
+
+    fn object(inner: impl Strategy<Value = Value>) -> impl Strategy<Value = Map<String, Value>> {
+        btree_map(text(), inner, 0..3).prop_map(|map| map.into_iter().collect())
+    }
+
+    fn time() -> impl Strategy<Value = Option<EpochMs>> {
+        option::of(any::<i64>().prop_map(EpochMs))
+    }
+
+    fn generation() -> impl Strategy<Value = Option<Generation>> {
+        option::of("g[0-9a-f]{24}".prop_map(|word| Generation::parse(&word).unwrap()))
+    }
+
+    fn pid() -> impl Strategy<Value = u32> {
+        1..=0x7fff_ffff_u32
+    }
+
+    fn identity() -> impl Strategy<Value = Identity> {
+        (pid(), any::<u64>(), text()).prop_map(|(pid, start_ticks, boot_id)| Identity { pid, start_ticks, boot_id })
+    }
+
+    fn process() -> impl Strategy<Value = Process> {
+        (identity(), pid(), any::<u64>()).prop_map(|(service, pid, start_ticks)| {
+            let shim = Identity { pid, start_ticks, boot_id: service.boot_id.clone() };
+            Process { service, shim }
+        })
+    }
+
+    fn exit() -> impl Strategy<Value = ExitRecord> {
+        let exit =
+            prop_oneof![any::<i32>().prop_map(Exit::Code), any::<i32>().prop_map(Exit::Signal), Just(Exit::Unknown)];
+        (exit, proptest::sample::select(&ExitCause::ALL), any::<i64>()).prop_map(|(exit, cause, at)| ExitRecord {
+            exit,
+            cause,
+            at: EpochMs(at),
+        })
+    }
+
+    fn seconds() -> impl Strategy<Value = f64> {
+        prop_oneof![(1..3600_u16).prop_map(f64::from), 0.001..3600.0_f64]
+    }
+
+    fn healthcheck() -> impl Strategy<Value = Healthcheck> {
+        let http = (text(), any::<u16>()).prop_map(|(url, expect_status)| Probe::Http { url, expect_status });
+        let command = (text(), option::of(vec(text(), 0..3)), any::<bool>(), text())
+            .prop_map(|(cmd, args, shell, expect_regex)| Probe::Command { cmd, args, shell, expect_regex });
+        (seconds(), seconds(), prop_oneof![http, command]).prop_map(|(interval_s, timeout_s, probe)| Healthcheck {
+            interval_s,
+            timeout_s,
+            probe,
+        })
+    }
+
+    prop_compose! {
+        fn spec()(
+            (name, cmd, args, cwd) in (text(), text(), vec(text(), 0..4), text()),
+            (env, ports, ttl_minutes) in (texts(), vec(any::<u16>(), 0..4), any::<u64>()),
+            attrs in object(json()),
+            healthcheck in healthcheck(),
+        ) -> Spec {
+            Spec { name, cmd, args, cwd, env, ports, ttl_minutes, attrs, healthcheck }
+        }
+    }
+
+    prop_compose! {
+        /// A record of any content, with unknown keys. Those begin with an underscore, as no known key does.
+        pub(super) fn record()(
+            (name, spec, agent, work_item, project) in ("[a-z0-9]{1,8}(-[a-z0-9]{1,4}){0,2}", spec(), text(), text(), text()),
+            (worktree, generation, spec_hash) in (option::of(text()), generation(), text()),
+            status in proptest::sample::select(&Status::ALL),
+            (healthy, alive, pid, process) in (any::<bool>(), any::<bool>(), option::of(pid()), option::of(process())),
+            (started_at, ttl_expires_at, last_health_at) in (time(), time(), time()),
+            health_proof in option::of(proptest::sample::select(&Proof::ALL)),
+            (log_path, run_id, resolved_cmd, passed_env) in (text(), option::of(text()), text(), texts()),
+            claim in option::of((identity(), text(), any::<i64>())),
+            previous in option::of((generation(), option::of(process()))),
+            last_exit in option::of(exit()),
+            unknown in btree_map("_.{0,5}", json(), 0..3),
+        ) -> Record {
+            Record {
+                name, spec, worktree, generation, spec_hash, status, healthy, alive, pid, process, started_at,
+                ttl_expires_at, last_health_at, health_proof, log_path, run_id, resolved_cmd, passed_env, last_exit,
+                owner: Owner { agent, work_item, project },
+                claim: claim.map(|(maker, verb, at)| Claim { maker, verb, at: EpochMs(at) }),
+                previous: previous.map(|(generation, process)| Previous { generation, process }),
+                unknown: unknown.into_iter().collect(),
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_record_comes_back_as_it_was(record in any::record()) {
+        let json = serde_json::to_string(&RecordJson(&record)).unwrap();
+        let again = record_from_json(serde_json::from_str(&json).unwrap()).unwrap();
+        prop_assert_eq!(&again, &record);
+        prop_assert_eq!(serde_json::to_string(&RecordJson(&again)).unwrap(), json);
+    }
+
+    #[test]
+    fn any_order_has_the_same_etag(mut records in proptest::collection::vec(any::record(), 0..5)) {
+        // Names are unique in a state.
+        records.iter_mut().enumerate().for_each(|(at, record)| record.name = format!("{}-{at}", record.name));
+        let forth: Vec<_> = records.iter().collect();
+        let back: Vec<_> = records.iter().rev().collect();
+        prop_assert_eq!(etag(&forth), etag(&back));
+    }
 }

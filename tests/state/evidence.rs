@@ -1,0 +1,147 @@
+//! What shims leave, and the state rebuilt from it.
+
+use minions_managed::base::clock::EpochMs;
+use minions_managed::base::ids::Generation;
+use minions_managed::base::root::Root;
+use minions_managed::service::{Exit, ExitCause, ExitRecord, Identity, Liveness, Process, Record, Status};
+use minions_managed::state::{self, AsideKind, Launch, Started};
+
+use crate::samples::{process, record, root, store};
+
+/// Pids of the samples at and above this are alive.
+const ALIVE_FROM: u32 = 1000;
+
+fn liveness(identity: &Identity) -> Liveness {
+    if identity.pid >= ALIVE_FROM { Liveness::Alive } else { Liveness::Dead }
+}
+
+fn launch(record: &Record) -> Launch {
+    Launch {
+        name: record.name.clone(),
+        generation: record.generation.clone().expect("samples have one"),
+        program: record.resolved_cmd.clone(),
+        args: record.spec.args.clone(),
+        cwd: record.spec.cwd.clone(),
+        env: vec![("A".into(), "\u{1f980}\n\"".into())],
+        log_path: record.log_path.clone(),
+        ttl_expires_at: Some(EpochMs(99)),
+        grace_ms: 5000,
+    }
+}
+
+/// One generation of `name`, the `age`-th, as a shim leaves it.
+fn leave(root: &Root, name: &str, age: u8, processes: Option<&Process>, exit: Option<ExitRecord>) -> Record {
+    let mut record = record(name);
+    record.generation = Generation::parse(&format!("g{age:024x}"));
+    record.status = Status::Starting;
+    (record.process, record.pid, record.started_at) = (None, None, None);
+    let dir = root.run_dir(name, record.generation.as_ref().expect("well-formed"));
+    state::write_launch(&dir, &launch(&record), &record).expect("the root is ours");
+    if let Some(Process { service, shim }) = processes {
+        state::write_shim(&dir, shim).expect("the root is ours");
+        let started = Started { service: service.clone(), at: EpochMs(7) };
+        state::write_service(&dir, &started).expect("the root is ours");
+    }
+    if let Some(exit) = exit {
+        state::write_exit(&dir, &exit).expect("the root is ours");
+    }
+    record
+}
+
+const EXIT: ExitRecord = ExitRecord { exit: Exit::Code(3), cause: ExitCause::Asked, at: EpochMs(8) };
+
+#[test]
+fn evidence_is_read_back_as_it_was_written() {
+    for exit in [Exit::Code(0), Exit::Code(255), Exit::Signal(15), Exit::Unknown] {
+        for cause in ExitCause::ALL {
+            let (_dir, root) = root();
+            let exit = ExitRecord { exit, cause, at: EpochMs(8) };
+            let left = leave(&root, "web", 1, Some(&process(50)), Some(exit));
+            let all = state::read_all(&root).unwrap();
+            let [evidence] = all.as_slice() else { panic!("{all:?}") };
+            assert_eq!(evidence.unreadable, Vec::<String>::new());
+            assert_eq!(evidence.launch, Some(launch(&left)));
+            assert_eq!(evidence.record.as_ref(), Some(&left));
+            assert_eq!(evidence.shim, Some(process(50).shim));
+            assert_eq!(evidence.service, Some(Started { service: process(50).service, at: EpochMs(7) }));
+            assert_eq!(evidence.exit, Some(exit));
+            assert_eq!(state::read_one(&evidence.dir).as_ref(), Some(evidence));
+        }
+    }
+}
+
+#[test]
+fn torn_or_foreign_evidence_is_named_and_the_rest_is_read() {
+    let (_dir, root) = root();
+    let left = leave(&root, "web", 1, Some(&process(50)), Some(EXIT));
+    let dir = root.run_dir("web", left.generation.as_ref().unwrap());
+    std::fs::write(dir.join("exit.json"), "{\"version\":1,\"co").unwrap();
+    std::fs::write(dir.join("shim.json"), r#"{"version":9,"pid":1,"start_ticks":1,"boot_id":"x"}"#).unwrap();
+    std::fs::create_dir_all(root.run().join("web/not-a-generation")).unwrap();
+    std::fs::create_dir_all(root.run().join("Not A Name/g000000000000000000000001")).unwrap();
+    std::fs::write(root.run().join("a-file"), "").unwrap();
+    let all = state::read_all(&root).unwrap();
+    assert_eq!(all.len(), 1);
+    assert_eq!((&all[0].exit, &all[0].shim), (&None, &None));
+    assert!(all[0].service.is_some() && all[0].launch.is_some());
+    let [shim, exit] = all[0].unreadable.as_slice() else { panic!("{:?}", all[0].unreadable) };
+    assert!(shim.contains("shim.json") && shim.contains("version 9"), "{shim}");
+    assert!(exit.contains("exit.json"), "{exit}");
+}
+
+/// Leaves evidence by `leave`, breaks the state file, and returns the names of the records that come back.
+fn rebuilt(leave: impl FnOnce(&Root)) -> Vec<Record> {
+    let (_dir, root) = root();
+    leave(&root);
+    std::fs::create_dir_all(root.engine()).expect("the root is ours");
+    std::fs::write(root.state(), "{").expect("the root is ours");
+    let reading = store(&root).judging_by(liveness).read_or_recover("list").expect("it can be rebuilt");
+    let what = reading.set_aside.expect("it was set aside").what;
+    assert_eq!(what, AsideKind::File { rebuilt: reading.document.records.len() });
+    assert!(reading.document.revision > 1_000_000_000_000, "above any count of writes");
+    assert_eq!(store(&root).read().expect("whole again"), reading.document);
+    reading.document.records
+}
+
+#[test]
+fn live_services_come_back_with_their_identity() {
+    let records = rebuilt(|root| drop(leave(root, "web", 1, Some(&process(2000)), None)));
+    let [web] = records.as_slice() else { panic!("{records:?}") };
+    assert_eq!((web.pid, &web.process), (Some(2000), &Some(process(2000))));
+    assert_eq!((web.alive, web.healthy, web.status), (true, false, Status::Running));
+    assert_eq!((web.started_at, web.ttl_expires_at), (Some(EpochMs(7)), Some(EpochMs(99))));
+    assert_eq!(web.claim, None);
+    assert_eq!(web.spec, record("web").spec);
+}
+
+#[test]
+fn ended_generations_stay_away_and_unended_ones_come_back() {
+    let check = |processes: Option<u32>, exit: Option<ExitRecord>, comes_back: bool, alive: bool| {
+        let records = rebuilt(|root| drop(leave(root, "web", 1, processes.map(process).as_ref(), exit)));
+        let found: Vec<bool> = records.iter().map(|record| record.alive).collect();
+        assert_eq!(found, if comes_back { vec![alive] } else { vec![] }, "{processes:?} {exit:?}");
+    };
+    check(Some(2000), None, true, true);
+    check(Some(50), None, true, false); // a power cut ends shim and service at once: the next sweep decides
+    check(None, None, true, false); // claimed, never spawned: recovery decides
+    check(Some(50), Some(EXIT), false, false);
+    check(None, Some(EXIT), false, false);
+    check(Some(2000), Some(EXIT), true, true); // its shim still waits for the rest of the tree
+}
+
+#[test]
+fn newest_generation_counts_and_a_live_older_one_must_go_first() {
+    let check = |older: u32, expected: Option<Process>| {
+        let records = rebuilt(|root| {
+            leave(root, "web", 1, Some(&process(older)), None);
+            leave(root, "web", 2, Some(&process(3000)), None);
+            leave(root, "db", 1, Some(&process(4000)), None);
+        });
+        let names: Vec<&str> = records.iter().map(|record| record.name.as_str()).collect();
+        assert_eq!(names, ["db", "web"]);
+        assert_eq!(records[1].pid, Some(3000));
+        assert_eq!(records[1].previous.as_ref().and_then(|previous| previous.process.clone()), expected);
+    };
+    check(2000, Some(process(2000)));
+    check(50, None);
+}
