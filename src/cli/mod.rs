@@ -25,6 +25,7 @@ use crate::base::error::{Kind, Result};
 use crate::base::root::Root;
 use crate::config::Loaded;
 use crate::ops::context::Context;
+use crate::service::EnvVars;
 use crate::state::SetAside;
 
 use exit::{End, Outcome};
@@ -87,13 +88,10 @@ impl Door {
 
 impl Door {
     /// What use cases are handed.
-    #[expect(clippy::disallowed_methods, reason = "the environment is read at the doors")]
     fn context(&self) -> Result<Context> {
         let root = self.root()?;
         let settings = self.config(&root)?.settings;
-        let env =
-            std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
-        Ok(Context { root, settings, env: env.collect() })
+        Ok(Context { root, settings, env: environment() })
     }
 
     /// How a command ends that reports `news`, if any, and may have had to put something unreadable aside, which is said
@@ -104,6 +102,12 @@ impl Door {
         }
         news.or(set_aside.map(|_| Kind::StateSetAside)).map_or(End::Done, End::News)
     }
+}
+
+/// The caller's environment; what is no UTF-8 is left out.
+#[expect(clippy::disallowed_methods, reason = "the environment is read at the doors")]
+fn environment() -> EnvVars {
+    std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
 /// Runs the command that the process's arguments name.

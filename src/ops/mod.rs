@@ -3,6 +3,8 @@
 
 pub mod accept;
 pub mod context;
+pub mod demo;
+pub mod demo_server;
 pub mod ending;
 pub mod facts;
 mod families;

@@ -59,7 +59,7 @@ fn agent_text(report: &AgentReport, is_dry_run: bool) -> String {
         (Outcome::Rejected, reason) => {
             let verb = if is_dry_run { "would be rejected" } else { "rejected" };
             let reason = redact::urls(&escape::line(reason.unwrap_or_default()));
-            return format!("{}{agent}: {verb}: {reason}\n", redact::urls(&report.excerpt));
+            return format!("{}\n\n{agent}: {verb}: {reason}\n", redact::urls(report.excerpt.trim_end()));
         }
         (outcome, _) if is_dry_run => format!("{agent}: plan, nothing is changed ({})\n", outcome.word()),
         (outcome, _) => format!("{agent}: {}\n", outcome.word()),

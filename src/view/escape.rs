@@ -19,6 +19,16 @@ pub fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// `text` line by line, each made safe and moved in by three blanks.
+pub fn indented(text: &str) -> String {
+    text.lines().fold(String::with_capacity(text.len() + 64), |mut block, one| {
+        block.push_str("   ");
+        block.push_str(&line(one));
+        block.push('\n');
+        block
+    })
+}
+
 /// Control characters, and the invisible ones that reorder or hide text (Unicode TR 36: bidirectional overrides and
 /// isolates, zero-width characters, line and paragraph separators).
 fn is_unsafe(c: char) -> bool {
