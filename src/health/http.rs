@@ -14,6 +14,7 @@ use crate::base::excerpt::excerpt;
 
 use super::Failure;
 use super::address::{Endpoint, is_loopback};
+use super::proof::Ends;
 use super::transport::{Handover, Resolved};
 
 /// How much of an answer's body is read before the connection is closed. It is read only so that the server does not
@@ -31,8 +32,8 @@ const CAUSE_CHARS_MAX: usize = 200;
 /// An open connection to one of the addresses, nothing sent yet.
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
-    /// Whom we reached.
-    pub(super) peer: SocketAddr,
+    /// Whom we reached, and from where.
+    pub(super) ends: Ends,
 }
 
 /// Why there is no connection.
@@ -77,10 +78,11 @@ pub(super) fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<Con
 fn connect_one(address: &SocketAddr, limit: Duration) -> io::Result<Connection> {
     let stream = TcpStream::connect_timeout(address, limit)?;
     // A connection to a free port of the ephemeral range can meet itself (TCP simultaneous open): nobody listens there.
-    if stream.local_addr()? == *address {
+    let local = stream.local_addr()?;
+    if local == *address {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
-    Ok(Connection { stream, peer: *address })
+    Ok(Connection { stream, ends: Ends { peer: *address, local } })
 }
 
 /// Sends the GET and waits for the status. `while_open` is called with the status once it is there and the connection
@@ -91,7 +93,7 @@ pub(super) fn ask<T>(
     limit: Limit<'_>,
     while_open: impl FnOnce(u16) -> T,
 ) -> Result<T, Failure> {
-    let peer = connection.peer;
+    let peer = connection.ends.peer;
     let left = limit.deadline.saturating_duration_since(monotonic());
     let handover = Handover::new(connection.stream, limit.exit)
         .map_err(|error| Failure::new(format!("cannot talk to {peer}: {error}")))?;

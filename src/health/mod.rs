@@ -7,6 +7,8 @@
 mod address;
 mod command;
 mod http;
+pub mod ports;
+mod proof;
 mod schedule;
 mod side_by_side;
 mod transport;

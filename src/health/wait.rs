@@ -14,7 +14,7 @@ use super::command::CommandProbe;
 use super::http::{self, ConnectFailure, Limit};
 use super::schedule::{History, Next, Schedule};
 use super::side_by_side::{PROBES_AT_ONCE_MAX, side_by_side};
-use super::{Attempt, ExitWatch, Failure, Target};
+use super::{Attempt, ExitWatch, Failure, Target, proof};
 
 /// How the wait for the first pass ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,12 +91,15 @@ impl<'a> Prober<'a> {
             Err(ConnectFailure::Refused(failure)) => return Attempt::Refused(failure),
             Err(ConnectFailure::Failed(failure)) => return Attempt::Failed(failure),
         };
+        let ends = connection.ends;
         let answer = http::ask(connection, endpoint, limit, |status| {
-            if status == expect_status {
-                Ok(Proof::Unverified)
-            } else {
-                Err(Failure::new(format!("status {status}, expected {expect_status}")))
+            if status != expect_status {
+                return Err(Failure::new(format!("status {status}, expected {expect_status}")));
             }
+            if address::is_loopback(ends.peer.ip()) {
+                return proof::observe(self.settings.listener_proof, ends, self.target);
+            }
+            Ok(Proof::Unverified)
         });
         match answer.and_then(|judged| judged) {
             Ok(proof) => Attempt::Passed(proof),

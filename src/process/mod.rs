@@ -1,11 +1,14 @@
 //! All that is the system's: who a process is (`look`), who descends from whom (`table`), signals (`signal`, the only
-//! sender), spawning (`spawn`), and ending a tree whose shim is gone (`stopping`).
+//! sender), spawning (`spawn`), ending a tree whose shim is gone (`stopping`), and sockets and who holds them (`listeners`,
+//! `owners`).
 //!
 //! Everything that differs between systems is in `snapshot_linux`, `snapshot_portable` and the `cfg` items of `signal`
 //! and `spawn`. This room does not know records, and decides nothing.
 
 mod inherit;
+mod listeners;
 mod look;
+mod owners;
 mod resolve;
 mod signal;
 mod snapshot_linux;
@@ -15,9 +18,11 @@ mod stopping;
 mod table;
 
 pub use inherit::seal_descriptors;
+pub use listeners::{Socket, SocketState, answering, observe_listeners, observe_sockets};
 pub use look::{
     boot_id, observe_child_identity, observe_identity, observe_legacy_liveness, observe_liveness, own_identity,
 };
+pub use owners::{Portrait, observe_all_holders, observe_holders, observe_portrait};
 pub use resolve::resolve_program;
 pub use rustix::process::Signal;
 pub use signal::{Held, SignalError, hold};

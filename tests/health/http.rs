@@ -6,7 +6,7 @@ use minions_managed::config::{HealthcheckHosts, Settings};
 use minions_managed::health::{Attempt, probe_once};
 use minions_managed::service::Healthcheck;
 
-use crate::support::{Naughty, fails_with, free_port, http, probe, target};
+use crate::support::{Naughty, fails_with, http, probe, reserve, target};
 
 fn passes(check: &Healthcheck) {
     let attempt = probe(check);
@@ -63,7 +63,8 @@ fn what_is_no_answer_is_named() {
 
 #[test]
 fn nobody_listening_is_told_apart() {
-    let port = free_port();
+    let reserved = reserve();
+    let port = reserved.port;
     let attempt = probe(&http(format!("http://localhost:{port}/"), 200));
     let Attempt::Refused(failure) = attempt else { panic!("{attempt:?}") };
     assert!(failure.sentence().starts_with(&format!("connection refused at 127.0.0.1:{port}")), "{failure}");

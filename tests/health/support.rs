@@ -1,7 +1,9 @@
 //! What the tests of this room share: a naughty service that is ended with the test, and a healthcheck in one line.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -9,6 +11,7 @@ use std::time::Duration;
 use minions_managed::config::Settings;
 use minions_managed::health::{Attempt, ExitWatch, Target, probe_once};
 use minions_managed::service::{Healthcheck, Probe};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// A naughty service, ended when dropped.
 pub(crate) struct Naughty {
@@ -23,17 +26,31 @@ impl Naughty {
     }
 
     pub(crate) fn start_on(host: &str, mode: &str, more: &[&str]) -> Self {
+        Self::try_start(host, mode, 0, more).expect("it listens")
+    }
+
+    /// Starts it on 127.0.0.1 at `port`; `None` if the system does not give it the port.
+    pub(crate) fn try_start_at(port: u16, mode: &str) -> Option<Self> {
+        Self::try_start("127.0.0.1", mode, port, &[])
+    }
+
+    fn try_start(host: &str, mode: &str, port: u16, more: &[&str]) -> Option<Self> {
         let mut child = Command::new(naughty())
-            .args([mode, "0"])
+            .args([mode, &port.to_string()])
             .args(more)
             .env("NAUGHTY_HOST", host)
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
             .spawn()
             .expect("the naughty service starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
-        let address = line.trim().rsplit(' ').next().expect("an address").parse().expect(&line);
-        Self { child, address }
+        let Ok(address) = line.trim().rsplit(' ').next().unwrap_or_default().parse() else {
+            child.wait().expect("our own child");
+            return None;
+        };
+        Some(Self { child, address })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -43,7 +60,8 @@ impl Naughty {
 
 impl Drop for Naughty {
     fn drop(&mut self) {
-        self.child.kill().expect("our own child");
+        // With its helpers: it leads a group of its own, and is not reaped yet.
+        kill_process_group(Pid::from_child(&self.child), Signal::KILL).expect("our own group");
         self.child.wait().expect("our own child");
     }
 }
@@ -58,9 +76,20 @@ pub(crate) fn naughty() -> PathBuf {
     path
 }
 
-/// A port that nobody listens on just now.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+/// A port on which nobody listens, and which the kernel gives to nobody of its own accord while this lives: it is bound,
+/// but does not listen. Who asks for it by number gets it, as `SO_REUSEADDR` allows on Linux.
+pub(crate) struct Reserved {
+    pub(crate) port: u16,
+    _bound: OwnedFd,
+}
+
+pub(crate) fn reserve() -> Reserved {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, socket_with, sockopt};
+    let bound = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("a socket");
+    sockopt::set_socket_reuseaddr(&bound, true).expect("an option");
+    bind(&bound, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+    let address = SocketAddr::try_from(getsockname(&bound).expect("an address")).expect("an address");
+    Reserved { port: address.port(), _bound: bound }
 }
 
 pub(crate) fn http(url: impl Into<String>, expect_status: u16) -> Healthcheck {

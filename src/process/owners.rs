@@ -1,0 +1,137 @@
+//! Which processes hold a socket, and what a process is to people. Impure: reads `/proc/PID`.
+
+use std::collections::HashMap;
+use std::io;
+use std::ops::ControlFlow;
+
+/// Which of the sockets `inodes` are held by which of `pids`: inode to pids, in the order of `pids`. A process that is
+/// gone or that we may not look into holds nothing as far as we know.
+pub fn observe_holders(inodes: &[u64], pids: &[u32]) -> HashMap<u64, Vec<u32>> {
+    let mut holders: HashMap<u64, Vec<u32>> = HashMap::new();
+    for &pid in pids {
+        held_by(pid, inodes, |inode| {
+            let known = holders.entry(inode).or_default();
+            if known.last() != Some(&pid) {
+                known.push(pid);
+            }
+        });
+    }
+    holders
+}
+
+/// Looks into every process for the sockets `inodes`, in the order of pids, and calls `found` with each holder and inode
+/// until that breaks off. Some 20 µs a process, so this is for when the likely ones do not hold them.
+pub fn observe_all_holders(inodes: &[u64], mut found: impl FnMut(u32, u64) -> ControlFlow<()>) -> io::Result<()> {
+    let mut pids: Vec<u32> =
+        std::fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    for pid in pids {
+        let mut flow = ControlFlow::Continue(());
+        held_by(pid, inodes, |inode| {
+            if flow.is_continue() {
+                flow = found(pid, inode);
+            }
+        });
+        if flow.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Calls `found` for each descriptor of `pid` that is one of the sockets `inodes`.
+#[cfg(target_os = "linux")]
+fn held_by(pid: u32, inodes: &[u64], mut found: impl FnMut(u64)) {
+    use rustix::fs::{CWD, Mode, OFlags, RawDir, openat, readlinkat_raw};
+    use std::mem::MaybeUninit;
+
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(dir) = openat(CWD, format!("/proc/{pid}/fd"), flags, Mode::empty()) else { return };
+    let mut entries = [MaybeUninit::<u8>::uninit(); 4096];
+    let mut entries = RawDir::new(&dir, &mut entries);
+    while let Some(Ok(entry)) = entries.next() {
+        // `socket:[12345]`; what does not fit is no socket.
+        let mut link = [MaybeUninit::<u8>::uninit(); 40];
+        let Ok((link, _)) = readlinkat_raw(&dir, entry.file_name(), &mut link) else { continue };
+        if let Some(inode) = socket_inode(link).filter(|inode| inodes.contains(inode)) {
+            found(inode);
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn held_by(_pid: u32, _inodes: &[u64], _found: impl FnMut(u64)) {}
+
+/// The number in `socket:[12345]` (proc_pid_fd(5)).
+#[cfg(target_os = "linux")]
+fn socket_inode(link: &[u8]) -> Option<u64> {
+    let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// What people know a process by. Other people's text, as the system has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Portrait {
+    /// Its command line, blanks between the arguments; its name in brackets if it has none. `None`: not to be seen.
+    pub command: Option<String>,
+    /// Its working folder; `None`: not to be seen.
+    pub folder: Option<String>,
+}
+
+/// Looks at what `pid` runs, and where.
+pub fn observe_portrait(pid: u32) -> Portrait {
+    let line = read(pid, "cmdline").filter(|line| !line.is_empty());
+    let command = line
+        .map(|line| line.strip_suffix('\0').unwrap_or(&line).replace('\0', " "))
+        .or_else(|| read(pid, "comm").map(|name| format!("[{}]", name.trim_end())));
+    let folder = std::fs::read_link(format!("/proc/{pid}/cwd")).ok();
+    Portrait { command, folder: folder.map(|path| path.to_string_lossy().into_owned()) }
+}
+
+fn read(pid: u32, what: &str) -> Option<String> {
+    let bytes = crate::base::files::read_pseudo(format!("/proc/{pid}/{what}")).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::process::observe_listeners;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a real listener to be found")]
+    fn the_holder_of_a_socket_is_found_near_and_far() {
+        let ours = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let port = ours.local_addr().expect("an address").port();
+        let inode = observe_listeners(port).expect("a list")[0].inode;
+        let me = std::process::id();
+        assert_eq!(observe_holders(&[inode], &[1 << 30, me]).get(&inode), Some(&vec![me]));
+        assert!(observe_holders(&[inode + 1_000_000_000], &[me]).is_empty());
+        let mut all = Vec::new();
+        let look = |pid, inode| {
+            all.push((pid, inode));
+            ControlFlow::Continue(())
+        };
+        observe_all_holders(&[inode], look).expect("a listing");
+        assert!(all.contains(&(me, inode)), "{all:?}");
+    }
+
+    #[test]
+    fn a_process_is_known_by_what_it_runs_and_where() {
+        let me = observe_portrait(std::process::id());
+        let folder = std::fs::canonicalize(".").expect("a folder");
+        assert_eq!(me.folder.as_deref(), folder.to_str());
+        assert!(me.command.is_some_and(|command| command.contains("minions_managed")));
+        assert_eq!(observe_portrait(1 << 30), Portrait::default());
+    }
+
+    #[test]
+    fn only_links_to_sockets_name_one() {
+        let check = |link: &str, expected| assert_eq!(socket_inode(link.as_bytes()), expected, "{link}");
+        check("socket:[12345]", Some(12345));
+        for other in ["pipe:[1]", "/tmp/socket:[1]", "socket:[1", "socket:[]", "socket:[-1]", "", "anon_inode:[pidfd]"]
+        {
+            check(other, None);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Whose socket answered.
+
+use minions_managed::config::{ListenerProof, Settings};
+use minions_managed::health::{Attempt, Target, probe_once};
+use minions_managed::process::{Table, observe_identity};
+use minions_managed::service::{Identity, Proof};
+
+use crate::support::{Naughty, http, target};
+
+fn identity(of: &Naughty) -> Identity {
+    observe_identity(of.child.id()).expect("a process table").expect("it lives")
+}
+
+/// A service whose process is provably younger than `than`: by at least one clock tick.
+fn younger(than: &Identity) -> Naughty {
+    (0..1000)
+        .map(|_| Naughty::start("hang", &[]))
+        .find(|candidate| identity(candidate).start_ticks > than.start_ticks)
+        .expect("ten milliseconds pass")
+}
+
+fn attempt(url: &str, policy: ListenerProof, target: &Target<'_>) -> Attempt {
+    let settings = Settings { listener_proof: policy, ..Settings::default() };
+    probe_once(&http(url, 200), target, &settings)
+}
+
+/// What `prefer`, `require` and `off` make of the same answer: a proof, or a part of the sentence of the failure.
+fn check(url: &str, target: &Target<'_>, expected: [Result<Proof, &str>; 3]) {
+    let policies = [ListenerProof::Prefer, ListenerProof::Require, ListenerProof::Off];
+    for (policy, expected) in policies.into_iter().zip(expected) {
+        match (attempt(url, policy, target), expected) {
+            (Attempt::Passed(got), Ok(wanted)) => assert_eq!(got, wanted, "{policy:?}"),
+            (Attempt::Failed(got), Err(part)) => assert!(got.sentence().contains(part), "{policy:?}: {got}"),
+            (got, expected) => panic!("{policy:?}: {got:?}, expected {expected:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_services_own_listener_is_proof() {
+    for host in ["127.0.0.1", "0.0.0.0", "::", "::1"] {
+        let service = Naughty::start_on(host, "http", &[]);
+        let identity = identity(&service);
+        let target = Target { service: Some(&identity), ..target() };
+        let url = format!("http://localhost:{}/", service.address.port());
+        check(&url, &target, [Ok(Proof::Tree), Ok(Proof::Tree), Ok(Proof::Unverified)]);
+    }
+}
+
+#[test]
+fn a_listener_of_the_services_helper_is_proof() {
+    let service = Naughty::start("http-helper", &[]);
+    let identity = identity(&service);
+    let tree = || {
+        let table = Table::observe().expect("a process table");
+        table.descendants(identity.pid).iter().map(|member| member.pid).collect()
+    };
+    let known = Target { service: Some(&identity), tree: &tree, ..target() };
+    let url = service.url();
+    check(&url, &known, [Ok(Proof::Tree), Ok(Proof::Tree), Ok(Proof::Unverified)]);
+    // Without the tree it may be anyone's: it is younger than the service, and nobody else's that we know.
+    let unknown = Target { service: Some(&identity), ..target() };
+    check(&url, &unknown, [Ok(Proof::Unverified), Err("it is not proven"), Ok(Proof::Unverified)]);
+}
+
+#[test]
+fn a_listener_that_is_older_than_the_service_fails_the_probe_and_is_named() {
+    let stranger = Naughty::start("http", &[]);
+    let service = younger(&identity(&stranger));
+    let identity = identity(&service);
+    let target = Target { service: Some(&identity), ..target() };
+    let named = format!("pid {} `", stranger.child.id());
+    check(&stranger.url(), &target, [Err(&named), Err(&named), Ok(Proof::Unverified)]);
+    check(
+        &stranger.url(),
+        &target,
+        [Err("older than this service"), Err("another process answers"), Ok(Proof::Unverified)],
+    );
+}
+
+#[test]
+fn a_listener_of_another_managed_service_fails_the_probe_and_is_named() {
+    let service = Naughty::start("hang", &[]);
+    let stranger = Naughty::start("http", &[]);
+    let identity = identity(&service);
+    let pid = stranger.child.id();
+    let other = |asked: u32| (asked == pid).then(|| "db-3fa9".to_owned());
+    let target = Target { service: Some(&identity), other: &other, ..target() };
+    check(&stranger.url(), &target, [Err("(service `db-3fa9`)"), Err("(service `db-3fa9`)"), Ok(Proof::Unverified)]);
+}
+
+#[test]
+fn a_younger_stranger_passes_unverified_but_is_no_proof() {
+    let service = Naughty::start("hang", &[]);
+    let stranger = Naughty::start("http", &[]);
+    let identity = identity(&service);
+    let target = Target { service: Some(&identity), ..target() };
+    check(&stranger.url(), &target, [Ok(Proof::Unverified), Err("it is not proven"), Ok(Proof::Unverified)]);
+}
+
+#[test]
+fn without_a_known_service_nothing_is_proven() {
+    let server = Naughty::start("http", &[]);
+    check(&server.url(), &target(), [Ok(Proof::Unverified), Err("it is not proven"), Ok(Proof::Unverified)]);
+}
+
+#[test]
+fn the_nearer_listener_is_the_one_that_counts() {
+    // A stranger holds the IPv6 wildcard, the service 127.0.0.1 on the same port: the service answers.
+    let stranger = Naughty::start_on("::", "http", &["500"]);
+    let Some(service) = Naughty::try_start_at(stranger.address.port(), "http") else {
+        // This kernel takes the IPv6 wildcard for the whole port; then there is nothing nearer.
+        return;
+    };
+    let identity = identity(&service);
+    let target = Target { service: Some(&identity), ..target() };
+    check(&service.url(), &target, [Ok(Proof::Tree), Ok(Proof::Tree), Ok(Proof::Unverified)]);
+}
