@@ -3,6 +3,8 @@
 #[path = "cli/harness.rs"]
 mod harness;
 
+#[path = "cli/reading.rs"]
+mod reading;
 #[path = "cli/settings.rs"]
 mod settings;
 #[path = "cli/usage.rs"]

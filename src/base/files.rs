@@ -29,18 +29,24 @@ pub fn create_dir(dir: &Path) -> io::Result<()> {
 }
 
 /// Reads at most `bytes_max` bytes of a regular file. A longer file gives `Ok` with `bytes_max + 1` bytes, so that
-/// the caller can tell. Folders, pipes and devices are errors: a FIFO in the way must never make us wait.
-#[expect(clippy::disallowed_methods, reason = "the one place that opens files for reading")]
+/// the caller can tell. Folders, pipes and devices are errors.
 pub fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
-    let meta = file.metadata()?;
-    if !meta.is_file() {
-        return Err(io::Error::other(format!("`{}` is not a regular file", path.display())));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(meta.len().min(bytes_max)).unwrap_or(0) + 1);
+    let file = open_read(path)?;
+    let length = file.metadata()?.len();
+    let mut bytes = Vec::with_capacity(usize::try_from(length.min(bytes_max)).unwrap_or(0) + 1);
     file.take(bytes_max + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Opens a regular file for reading. Folders, pipes and devices are errors: a FIFO in the way must never make us wait.
+#[expect(clippy::disallowed_methods, reason = "the one place that opens files for reading")]
+pub fn open_read(path: &Path) -> io::Result<File> {
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other(format!("`{}` is not a regular file", path.display())));
+    }
+    Ok(file)
 }
 
 /// The most that is read of a kernel file: far more than any we ask for.

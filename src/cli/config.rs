@@ -20,8 +20,7 @@ pub(super) struct Args {}
 /// Shows the settings.
 pub(super) fn run(args: &Args, door: &Door) -> Outcome {
     let Args {} = args;
-    let root = door.root()?;
-    let loaded = door.config(&root)?;
+    let (_, loaded) = door.settings()?;
     door.ui.data(if door.ui.is_json() { json(&loaded) } else { text(&loaded, door) })?;
     Ok(End::Done)
 }

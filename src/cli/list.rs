@@ -2,12 +2,17 @@
 
 use std::path::PathBuf;
 
-use super::exit::Outcome;
-use super::{Door, accept};
+use crate::base::clock::EpochMs;
+use crate::ops::list::{self, Filter, Listing};
+use crate::service::Status;
+use crate::view::{record, wire};
+
+use super::Door;
+use super::exit::{End, Outcome};
 
 /// List the services: what runs, how it is, how long it has left
 ///
-/// Reading takes no lock. With --format json: {"items": […], "etag": "…"}.
+/// Reading takes no lock. With --format json: {"items": […], "etag": "…"}; items are sorted by name.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: minions managed list --project shop --format json")]
 pub(super) struct Args {
@@ -23,16 +28,56 @@ pub(super) struct Args {
     /// Only services of the git worktree at this folder, links resolved
     #[arg(long, value_name = "DIR")]
     worktree: Option<PathBuf>,
-    /// Only services that stand so
-    #[arg(long, value_name = "S", value_parser = ["queued", "starting", "running", "backoff", "stopping", "stopped", "failed"])]
+    /// Only services with this status
+    #[arg(long, value_name = "S", value_parser = clap::builder::PossibleValuesParser::new(Status::ALL.map(Status::word)))]
     status: Option<String>,
-    /// Say only whether anything changed since the list with this etag
+    /// Say only whether anything has changed since the list with this etag
     #[arg(long, value_name = "ETAG")]
     if_none_match: Option<String>,
 }
 
 /// Lists the services.
-pub(super) fn run(args: &Args, _door: &Door) -> Outcome {
-    let Args { project: _, agent: _, work_item: _, worktree: _, status: _, if_none_match: _ } = args;
-    Err(accept::not_built_yet("list"))
+pub(super) fn run(args: Args, door: &Door) -> Outcome {
+    let known = args.if_none_match;
+    let filter = Filter {
+        project: args.project,
+        agent: args.agent,
+        work_item: args.work_item,
+        worktree: args.worktree,
+        status: args.status.as_deref().and_then(Status::parse),
+    };
+    let listing = list::run(&door.context()?, &filter)?;
+    // HTTP clients quote an etag; who passes it on may leave the quotes.
+    if known.is_some_and(|known| known.trim_matches('"') == listing.etag) {
+        not_modified(&listing, door)?;
+    } else {
+        show(&listing, &filter, door)?;
+    }
+    Ok(door.end(None, listing.set_aside.as_ref()))
+}
+
+fn not_modified(listing: &Listing, door: &Door) -> Outcome {
+    if door.ui.is_json() {
+        door.ui.data(wire::not_modified(&listing.etag))?;
+    } else {
+        door.ui.note(&format!("nothing has changed since the list with etag {}", listing.etag));
+    }
+    Ok(End::Done)
+}
+
+fn show(listing: &Listing, filter: &Filter, door: &Door) -> Outcome {
+    if door.ui.is_json() {
+        door.ui.data(wire::list(listing.items.iter().map(|item| item.json.as_str()), &listing.etag))?;
+    } else if listing.items.is_empty() {
+        let hint = if filter.is_empty() {
+            "an agent declares some in agents/AGENT/managed-spawn.json, then: minions managed accept AGENT"
+        } else {
+            "without a filter: minions managed list"
+        };
+        door.ui.note(&format!("no services\n  hint: {hint}"));
+    } else {
+        let records = listing.items.iter().map(|item| (&item.seen.record, item.seen.liveness));
+        door.ui.data(record::draw_list(records, EpochMs::now(), door.ui.table_style()))?;
+    }
+    Ok(End::Done)
 }

@@ -1,11 +1,21 @@
 //! `logs`: what a service wrote.
 
+use std::time::Duration;
+
+use crate::ops::logs::{Follower, Which, locate};
+use crate::view::escape::Filter;
+
+use super::Door;
 use super::exit::Outcome;
-use super::{Door, accept};
+
+/// How often a followed log is looked at: a person does not notice less.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Print the end of a service's log, and follow it if asked
 ///
-/// On a terminal, escapes other than colours are taken out; elsewhere the log goes through as it is.
+/// On a terminal, escapes other than colours are taken out; elsewhere the log goes through as it is. Following goes on
+/// over rotations, and when the service ends, until interrupted or until nobody reads. A service that was stopped may
+/// have left its log: it is found by its name.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: minions managed logs web -n 100 -f")]
 pub(super) struct Args {
@@ -24,7 +34,24 @@ pub(super) struct Args {
 }
 
 /// Prints the log.
-pub(super) fn run(args: &Args, _door: &Door) -> Outcome {
-    let Args { name: _, lines: _, follow: _, previous: _ } = args;
-    Err(accept::not_built_yet("logs"))
+pub(super) fn run(args: &Args, door: &Door) -> Outcome {
+    let which = if args.previous { Which::Previous } else { Which::Current };
+    let place = locate(&door.context()?, &args.name, which)?;
+    if !place.is_recorded {
+        door.ui.note(&format!("there is no service `{}` now; this is the log that it left", args.name));
+    }
+    let mut follower = Follower::new(&place.path, args.lines)?;
+    if !follower.is_there() {
+        door.ui.note(&format!("`{}` has written nothing yet", args.name));
+    }
+    let mut filter = Filter::default();
+    let is_terminal = door.ui.is_terminal();
+    loop {
+        let bytes = follower.next_bytes()?;
+        if !bytes.is_empty() {
+            door.ui.data(if is_terminal { filter.feed(&bytes) } else { bytes })?;
+        } else if !args.follow || !door.ui.wait_for_reader(PAUSE) {
+            return Ok(door.end(None, place.set_aside.as_ref()));
+        }
+    }
 }

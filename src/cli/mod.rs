@@ -73,25 +73,18 @@ struct Door {
 }
 
 impl Door {
-    /// The root that the options or the environment name.
-    fn root(&self) -> Result<Root> {
-        Root::locate(self.root.as_deref())
-    }
-
-    /// The settings in force under `root`.
-    fn config(&self, root: &Root) -> Result<Loaded> {
-        let loaded = crate::config::load(&root.config())?;
-        self.ui.detail(&format!("root: {}", root.dir().display()));
-        Ok(loaded)
-    }
-}
-
-impl Door {
-    /// What use cases are handed.
+    /// What use cases are handed: the root, the settings in force, and this process's environment.
     fn context(&self) -> Result<Context> {
-        let root = self.root()?;
-        let settings = self.config(&root)?.settings;
+        let (root, Loaded { settings, .. }) = self.settings()?;
         Ok(Context { root, settings, env: environment() })
+    }
+
+    /// The root that the options or the environment name, and the settings under it.
+    fn settings(&self) -> Result<(Root, Loaded)> {
+        let root = Root::locate(self.root.as_deref())?;
+        self.ui.detail(&format!("root: {}", root.dir().display()));
+        let loaded = crate::config::load(&root.config())?;
+        Ok((root, loaded))
     }
 
     /// How a command ends that reports `news`, if any, and may have had to put something unreadable aside, which is said
@@ -133,7 +126,7 @@ fn run(command: Command, door: &Door) -> Outcome {
     match command {
         Command::Validate(args) => validate::run(&args, door),
         Command::Accept(args) => accept::run(&args, door),
-        Command::List(args) => list::run(&args, door),
+        Command::List(args) => list::run(args, door),
         Command::Show(args) => show::run(&args, door),
         Command::Logs(args) => logs::run(&args, door),
         Command::Stop(args) => stop::run(&args, door),

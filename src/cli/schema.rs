@@ -35,7 +35,8 @@ impl Which {
         match self {
             Self::Config => Some(include_str!("../../schemas/config.schema.json")),
             Self::State => Some(include_str!("../../schemas/state.schema.json")),
-            Self::Sidecar | Self::Event => None,
+            Self::Sidecar => Some(include_str!("../../schemas/managed-spawn.schema.json")),
+            Self::Event => None,
         }
     }
 }

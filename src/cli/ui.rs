@@ -24,7 +24,6 @@ pub(crate) struct Ui {
     is_closed: Cell<bool>,
 }
 
-#[expect(dead_code, reason = "logs and list will speak so")]
 impl Ui {
     /// Speaks as the options say.
     pub(crate) fn new(global: &Global) -> Self {
@@ -109,22 +108,9 @@ impl Ui {
         }
     }
 
-    /// A warning, unless --quiet.
-    pub(crate) fn warning(&self, text: &str) {
-        if self.verbosity >= 0 {
-            let (start, end) = self.paint("\x1b[33m");
-            self.say(&format!("{start}warning:{end} {text}"));
-        }
-    }
-
-    /// An error: on stderr in words, and with JSON as an object on stdout too.
+    /// An error that ends the command: on stderr in words, and with JSON as an object on stdout too.
     pub(crate) fn error(&self, error: &Error) {
-        let (start, end) = self.paint("\x1b[1;31m");
-        let message = escape::line(&error.chain()).into_owned();
-        let hint = error.hint.as_deref().map(|hint| format!("\n  hint: {}", escape::line(hint))).unwrap_or_default();
-        let code = error.kind.exit_code();
-        let text = format!("{start}error:{end} {message}{hint}\n[{}, exit {code}]", error.code);
-        self.say(&text);
+        self.say(&format!("{}\n[{}, exit {}]", self.words(error), error.code, error.kind.exit_code()));
         if self.is_json() {
             // The exit code says it all the same if stdout takes nothing.
             self.data(wire::error(error)).unwrap_or_default();
@@ -133,10 +119,15 @@ impl Ui {
 
     /// A failure that is part of a report which is on stdout already: said in words only.
     pub(crate) fn failure(&self, error: &Error) {
+        self.say(&format!("{}\n[{}]", self.words(error), error.code));
+    }
+
+    /// The sentence and the hint.
+    fn words(&self, error: &Error) -> String {
         let (start, end) = self.paint("\x1b[1;31m");
         let message = escape::line(&error.chain()).into_owned();
         let hint = error.hint.as_deref().map(|hint| format!("\n  hint: {}", escape::line(hint))).unwrap_or_default();
-        self.say(&format!("{start}error:{end} {message}{hint}\n[{}]", error.code));
+        format!("{start}error:{end} {message}{hint}")
     }
 
     /// Progress on a terminal's stderr, from any thread; silent elsewhere and with --quiet.

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{Issue, Verdict};
-use crate::base::redact;
+use crate::base::redact::{self, DenyPatterns};
 use crate::service::spec_json;
 
 /// `{"file", "agent", "valid", "reason", "failure_class", "is_workdir_rejection", "issues", "warnings", "specs"}`:
 /// `agent` null where the file is no agent's, `reason` and `failure_class` null if valid, `specs` null if not. `deny`
 /// says which env values are hidden.
-pub fn verdict_json(file: &str, agent: Option<&str>, verdict: &Verdict, deny: &regex::RegexSet) -> Value {
+pub fn verdict_json(file: &str, agent: Option<&str>, verdict: &Verdict, deny: &DenyPatterns) -> Value {
     let specs = verdict.sidecar.as_ref().map(|sidecar| {
         let hidden = |spec| hide(spec_json(spec), deny);
         sidecar.specs.iter().map(hidden).collect::<Vec<_>>()
@@ -40,22 +40,10 @@ fn issue_json(issue: &Issue) -> Value {
 }
 
 /// Hides secrets of a spec's JSON: env values by key, user info in every text.
-fn hide(mut spec: Value, deny: &regex::RegexSet) -> Value {
-    if let Some(Value::Object(env)) = spec.get_mut("env") {
-        for (key, value) in env.iter_mut() {
-            let shown = value.as_str().map(|text| redact::env_value(deny, key, text));
-            *value = json!(shown);
-        }
+fn hide(mut spec: Value, deny: &DenyPatterns) -> Value {
+    if let Some(env) = spec.get_mut("env") {
+        redact::json_env(env, deny);
     }
-    hide_urls(&mut spec);
+    redact::json_urls(&mut spec);
     spec
-}
-
-fn hide_urls(value: &mut Value) {
-    match value {
-        Value::String(text) if text.contains("://") => *text = redact::urls(text),
-        Value::Array(items) => items.iter_mut().for_each(hide_urls),
-        Value::Object(map) => map.values_mut().for_each(hide_urls),
-        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
 }

@@ -1,1 +1,160 @@
-//! A record in words. (to come)
+//! A record for people: a row of the list, and the lines of `show`.
+
+use crate::base::clock::EpochMs;
+use crate::base::redact;
+use crate::service::{Exit, Liveness, Probe, Record, Status};
+
+use super::escape;
+use super::span;
+use super::table::{Cell, Paint, Style, draw, draw_pairs};
+
+/// Headings of the list.
+const HEADINGS: [&str; 8] = ["NAME", "PROJECT", "STATUS", "HEALTH", "PID", "PORTS", "UPTIME", "LEFT"];
+
+/// What stands where there is nothing to say.
+const NONE: &str = "-";
+
+/// Draws the records with what was just seen of their processes.
+pub fn draw_list<'a>(records: impl Iterator<Item = (&'a Record, Liveness)>, now: EpochMs, style: Style) -> String {
+    let rows: Vec<[Cell; 8]> = records.map(|(record, liveness)| row(record, liveness, now)).collect();
+    draw(HEADINGS, &rows, style)
+}
+
+fn row(record: &Record, liveness: Liveness, now: EpochMs) -> [Cell; 8] {
+    [
+        text(&record.name),
+        text(&record.owner.project),
+        status(record, liveness),
+        health(record, liveness),
+        Cell::plain(record.pid.map_or_else(|| NONE.to_owned(), |pid| pid.to_string())),
+        text(&ports(record)),
+        Cell::plain(uptime(record, liveness, now)),
+        Cell::plain(left(record, now)),
+    ]
+}
+
+/// Draws everything that is known of one record, a line each.
+pub fn draw_whole(record: &Record, liveness: Liveness, now: EpochMs, style: Style) -> String {
+    let at = |at: Option<EpochMs>| {
+        Cell::plain(at.map_or_else(|| NONE.to_owned(), |at| format!("{} ({} ago)", span::utc(at.0), ago(at, now))))
+    };
+    let shim = record.process.as_ref().map_or_else(|| NONE.to_owned(), |process| process.shim.pid.to_string());
+    let expires = record
+        .ttl_expires_at
+        .map_or_else(|| NONE.to_owned(), |end| format!("{} ({})", span::utc(end.0), left(record, now)));
+    let mut rows = vec![
+        ("name", text(&record.name)),
+        ("declared as", text(&record.spec.name)),
+        ("status", status(record, liveness)),
+        ("health", health(record, liveness)),
+        ("last healthy", at(record.last_health_at)),
+        ("project", text(&record.owner.project)),
+        ("agent", text(&record.owner.agent)),
+        ("work item", text(&record.owner.work_item)),
+        ("worktree", text(record.worktree.as_deref().unwrap_or_default())),
+        ("command", text(&command_line(record))),
+        ("program", text(&record.resolved_cmd)),
+        ("folder", text(&record.spec.cwd)),
+        ("env keys", text(&keys(&record.spec.env))),
+        ("ports", text(&ports(record))),
+        ("healthcheck", text(&healthcheck(record))),
+        ("pid", Cell::plain(record.pid.map_or_else(|| NONE.to_owned(), |pid| format!("{pid} (shim {shim})")))),
+        ("generation", text(record.generation.as_ref().map_or("", |generation| generation.as_str()))),
+        ("started", at(record.started_at)),
+        ("lives until", Cell::plain(expires)),
+        ("run", text(record.run_id.as_deref().unwrap_or_default())),
+        ("log", text(&record.log_path)),
+    ];
+    if let Some(exit) = record.last_exit {
+        let how = match exit.exit {
+            Exit::Code(code) => format!("code {code}"),
+            Exit::Signal(signal) => format!("signal {signal}"),
+            Exit::Unknown => "unknown".to_owned(),
+        };
+        rows.push(("last exit", Cell::plain(format!("{how}, {}, {}", exit.cause.word(), span::utc(exit.at.0)))));
+    }
+    for (key, value) in &record.spec.attrs {
+        rows.push(("attr", text(&format!("{key} = {value}"))));
+    }
+    draw_pairs(&rows, style)
+}
+
+/// Other people's text, safe to show: nothing that commands a terminal, no user info in URLs.
+fn text(text: &str) -> Cell {
+    if text.is_empty() {
+        return Cell::plain(NONE);
+    }
+    Cell::plain(escape::line(&redact::urls(text)))
+}
+
+/// Where it stands, with a word for a process that is not what the status says.
+fn status(record: &Record, liveness: Liveness) -> Cell {
+    let word = record.status.word();
+    let expects_process = match record.status {
+        Status::Running | Status::Stopping => true,
+        Status::Starting => record.pid.is_some(),
+        Status::Queued | Status::Backoff | Status::Stopped | Status::Failed => false,
+    };
+    let (text, paint) = match (expects_process, liveness, record.status) {
+        (true, Liveness::Dead, _) => (format!("{word}, dead"), Paint::Bad),
+        (true, Liveness::Unknown, _) => (format!("{word}, unseen"), Paint::Doubtful),
+        (_, _, Status::Running) => (word.to_owned(), Paint::Good),
+        (_, _, Status::Failed) => (word.to_owned(), Paint::Bad),
+        (_, _, Status::Queued | Status::Starting | Status::Backoff | Status::Stopping | Status::Stopped) => {
+            (word.to_owned(), Paint::Doubtful)
+        }
+    };
+    Cell { text, paint }
+}
+
+fn health(record: &Record, liveness: Liveness) -> Cell {
+    match (liveness, record.healthy) {
+        (Liveness::Dead, _) => Cell::plain(NONE),
+        (Liveness::Alive | Liveness::Unknown, true) => Cell { text: "healthy".to_owned(), paint: Paint::Good },
+        (Liveness::Alive | Liveness::Unknown, false) => Cell { text: "unhealthy".to_owned(), paint: Paint::Bad },
+    }
+}
+
+fn uptime(record: &Record, liveness: Liveness, now: EpochMs) -> String {
+    match record.started_at {
+        Some(start) if liveness != Liveness::Dead => ago(start, now),
+        Some(_) | None => NONE.to_owned(),
+    }
+}
+
+fn left(record: &Record, now: EpochMs) -> String {
+    match record.ttl_expires_at {
+        Some(end) if end <= now => "expired".to_owned(),
+        Some(end) => span::short(end.since(now)),
+        None => NONE.to_owned(),
+    }
+}
+
+fn ago(at: EpochMs, now: EpochMs) -> String {
+    span::short(now.since(at))
+}
+
+fn ports(record: &Record) -> String {
+    record.spec.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn keys(env: &[(String, String)]) -> String {
+    env.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// The command as one could type it.
+fn command_line(record: &Record) -> String {
+    let words = std::iter::once(&record.spec.cmd).chain(&record.spec.args).map(String::as_str);
+    shlex::try_join(words).unwrap_or_else(|_| record.spec.cmd.clone())
+}
+
+fn healthcheck(record: &Record) -> String {
+    let check = &record.spec.healthcheck;
+    let what = match &check.probe {
+        Probe::Http { url, expect_status } => format!("GET {} = {expect_status}", url),
+        Probe::Command { cmd, expect_regex, .. } => {
+            format!("{} ~ {expect_regex}", cmd)
+        }
+    };
+    format!("{what}, every {} s, within {} s", check.interval_s, check.timeout_s)
+}

@@ -10,9 +10,16 @@ pub fn error(error: &Error) -> String {
     line(&json!({ "error": { "code": error.code, "message": error.chain(), "hint": error.hint } }))
 }
 
-/// `{"items": […], "etag": "…"}`, each item one that serializes as a record.
-pub fn list<T: Serialize>(items: &[T], etag: &str) -> String {
-    line(&List { items, etag })
+/// `{"items": […], "etag": "…"}`; each item is compact JSON already, so that a list of thousands is not parsed again.
+pub fn list<'a>(items: impl Iterator<Item = &'a str>, etag: &str) -> String {
+    let mut text = String::from("{\"items\":[");
+    for (at, item) in items.enumerate() {
+        text.push_str(if at == 0 { "" } else { "," });
+        text.push_str(item);
+    }
+    // An etag is hex digits: nothing in it needs an escape.
+    text.extend(["],\"etag\":\"", etag, "\"}\n"]);
+    text
 }
 
 /// `{"not_modified": true, "etag": "…"}`.
@@ -52,13 +59,6 @@ pub fn line(value: &impl Serialize) -> String {
     text
 }
 
-/// The answer of `list`.
-#[derive(Serialize)]
-struct List<'a, T> {
-    items: &'a [T],
-    etag: &'a str,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn lists_carry_items_and_etag_in_this_order() {
-        assert_eq!(list::<u8>(&[], "abc"), "{\"items\":[],\"etag\":\"abc\"}\n");
-        assert_eq!(list(&[1, 2], "abc"), "{\"items\":[1,2],\"etag\":\"abc\"}\n");
+        assert_eq!(list([].into_iter(), "abc"), "{\"items\":[],\"etag\":\"abc\"}\n");
+        assert_eq!(list(["1", "2"].into_iter(), "abc"), "{\"items\":[1,2],\"etag\":\"abc\"}\n");
     }
 }
