@@ -9,3 +9,5 @@ mod reading;
 mod settings;
 #[path = "cli/usage.rs"]
 mod usage;
+#[path = "cli/verdicts.rs"]
+mod verdicts;

@@ -123,12 +123,6 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// Opens a file for reading, for those who read parts of it.
-#[expect(clippy::disallowed_methods, reason = "the one place that opens files for reading in parts")]
-pub fn open_read(path: &Path) -> io::Result<File> {
-    File::open(path)
-}
-
 /// Opens `path` for appending, making it with mode 0600 if need be; what is there stays.
 #[expect(clippy::disallowed_methods, reason = "the one place that opens files for appending")]
 pub fn open_append(path: &Path) -> io::Result<File> {

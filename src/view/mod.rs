@@ -7,4 +7,5 @@ pub mod record;
 pub mod span;
 pub mod stop;
 pub mod table;
+pub mod validate;
 pub mod wire;
