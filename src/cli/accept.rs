@@ -90,8 +90,3 @@ fn words(progress: &Progress) -> String {
         Progress::Done { name, words, is_up: false } => format!("{name}: failed: {words}"),
     }
 }
-
-/// The answer of a command whose use case is not there yet.
-pub(super) fn not_built_yet(command: &str) -> Error {
-    Error::new(Kind::Unforeseen, "not-built-yet", format!("`{command}` is not built yet"))
-}
