@@ -22,7 +22,7 @@ pub fn decide_with_schema(
 ) -> Verdict {
     let (mut notes, node, sidecar) = judged(bytes, judge, expectations, world);
     if let Some(node) = node {
-        schema::judge(&mut notes, node, &judge.settings);
+        schema::judge(&mut notes, node, judge.schema());
     }
     conclude(&mut notes, bytes, sidecar)
 }

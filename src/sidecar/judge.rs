@@ -1,10 +1,11 @@
 //! The settings as the rules ask them: looked up, not searched. Built once, used for every sidecar.
 
 use std::collections::HashSet;
+use std::sync::OnceLock;
 
 use regex::{RegexSet, RegexSetBuilder};
 
-use super::allowlist::Allowlist;
+use super::{allowlist::Allowlist, schema};
 use crate::base::error::{Error, Kind};
 use crate::config::{EnvPolicy, Settings};
 
@@ -13,6 +14,7 @@ pub struct Judge {
     pub(super) settings: Settings,
     pub(super) commands: Allowlist,
     env_keys: EnvKeys,
+    schema: OnceLock<jsonschema::Validator>,
 }
 
 /// How an env key is thought of.
@@ -52,7 +54,17 @@ impl Judge {
                 overrides: settings.env_key_deny_overrides.iter().cloned().collect(),
             },
         };
-        Ok(Self { settings: settings.clone(), commands: Allowlist::new(&settings.executable_allowlist), env_keys })
+        Ok(Self {
+            settings: settings.clone(),
+            commands: Allowlist::new(&settings.executable_allowlist),
+            env_keys,
+            schema: OnceLock::new(),
+        })
+    }
+
+    /// The JSON Schema under these settings, compiled when it is first asked for.
+    pub(super) fn schema(&self) -> &jsonschema::Validator {
+        self.schema.get_or_init(|| schema::compiled(&self.settings))
     }
 
     /// What is thought of the env key `key` (contract section 2, envPolicy).

@@ -33,10 +33,13 @@ pub fn schema(settings: &Settings) -> Value {
     schema
 }
 
+/// The schema under `settings`, ready to judge.
+pub(super) fn compiled(settings: &Settings) -> jsonschema::Validator {
+    jsonschema::draft202012::new(&schema(settings)).expect("the committed schema compiles; a test does")
+}
+
 /// Notes what the schema says of `document` where no rule has spoken at, under or above the place.
-pub(super) fn judge(notes: &mut Notes, document: Node<'_>, settings: &Settings) {
-    let validator =
-        jsonschema::draft202012::new(&schema(settings)).expect("the committed schema compiles; a test does");
+pub(super) fn judge(notes: &mut Notes, document: Node<'_>, validator: &jsonschema::Validator) {
     // JSON numbers have no bound; a double does. The largest fails the same checks as what lies beyond it.
     let value = document.value(&json!(f64::MAX));
     for error in validator.iter_errors(&value) {
