@@ -1,5 +1,5 @@
 //! The door for people and scripts: `minions managed COMMAND`. A file per command holds its arguments, whose doc
-//! comments are the help text, and its translation into a use case of `ops` and back into words; nothing is decided here.
+//! comments are the help text, and its translation into a use case of `ops` and back into words; nothing is decided here. Impure: reads the arguments and the environment.
 
 mod accept;
 mod config;

@@ -1,4 +1,5 @@
 //! Ending one generation: the whole tree, with proof that none is left. Used by every verb that ends something.
+//! Impure: removes the run folder of what it ended.
 
 use std::time::Duration;
 

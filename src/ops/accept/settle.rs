@@ -1,5 +1,5 @@
 //! Performing what was claimed, side by side, and settling it: what came of each start goes into the state, if the claim
-//! still stands; else the start is undone.
+//! still stands; else the start is undone. Impure: waits for a file of the shim.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};

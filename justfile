@@ -1,0 +1,47 @@
+# What one does here. `just` lists the recipes; https://just.systems
+
+[private]
+default:
+    @just --list
+
+# Types and lints, the fast answer
+check:
+    cargo clippy --all-targets -- -D warnings
+
+# Every test, or those whose names hold a word
+test *words:
+    cargo test {{ words }}
+
+# Format, and mend what can be mended by itself; write generated docs and schemas anew
+fix:
+    cargo clippy --fix --allow-dirty --allow-staged --all-targets
+    cargo fmt
+    UPDATE=1 cargo test --test generated
+
+# What must pass before anything lands
+ci:
+    .ci/run
+
+# The guided tour with a real service
+demo:
+    cargo run --release -- managed demo
+
+# The API's pages, opened
+docs:
+    cargo doc --no-deps --open
+
+# How fast the state file is read and written
+bench:
+    cargo bench
+
+# Property tests with many more cases than usual
+fuzz cases="20000":
+    PROPTEST_CASES={{ cases }} cargo test --release
+
+# The long tests, which `test` leaves out
+soak:
+    cargo test --release -- --ignored
+
+# The program as it is given away, in target/release/minions
+release:
+    cargo build --release --locked

@@ -1,0 +1,127 @@
+//! Docs that speak of the code: they must speak of all of it.
+
+use super::{File, check};
+
+fn text<'a>(files: &'a [File], path: &str) -> &'a str {
+    files.iter().find(|file| file.path == path).map_or("", |file| &file.text)
+}
+
+/// The variants of `enum Command` in cli/mod.rs, as they are typed.
+fn commands(files: &[File]) -> Vec<String> {
+    let body = text(files, "src/cli/mod.rs").split_once("enum Command {").map_or("", |(_, rest)| rest);
+    let body = body.split("\n}").next().unwrap_or_default();
+    let variants = body.lines().filter_map(|line| line.trim().split_once('(')).map(|(name, _)| name);
+    variants.filter(|name| name.starts_with(|c: char| c.is_ascii_uppercase())).map(kebab).collect()
+}
+
+fn kebab(name: &str) -> String {
+    name.char_indices().fold(String::new(), |mut word, (at, c)| {
+        if at > 0 && c.is_ascii_uppercase() {
+            word.push('-');
+        }
+        word.push(c.to_ascii_lowercase());
+        word
+    })
+}
+
+/// The keys of config/table.rs.
+fn settings(files: &[File]) -> Vec<String> {
+    let table = text(files, "src/config/table.rs");
+    let rows = table.split("row(").skip(1);
+    rows.filter_map(|row| row.trim_start().strip_prefix('"')?.split('"').next()).map(str::to_owned).collect()
+}
+
+fn undocumented(files: &[File]) -> Vec<String> {
+    let lacks = |path: &str, heading: &str| !text(files, path).lines().any(|line| line == format!("## `{heading}`"));
+    let commands = commands(files).into_iter().filter(|name| lacks("docs/commands.md", name));
+    let settings = settings(files).into_iter().filter(|key| lacks("docs/configuration.md", key));
+    commands
+        .map(|name| format!("docs/commands.md has no section `{name}`"))
+        .chain(settings.map(|key| format!("docs/configuration.md has no section `{key}`")))
+        .collect()
+}
+
+/// Folders and files at the top of src/ that ARCHITECTURE.md does not name.
+fn unmapped(files: &[File]) -> Vec<String> {
+    let mut rooms: Vec<&str> =
+        files.iter().filter_map(|file| file.path.strip_prefix("src/")?.split('/').next()).collect();
+    rooms.sort_unstable();
+    rooms.dedup();
+    let map = text(files, "ARCHITECTURE.md");
+    let is_named = |room: &str| map.contains(&format!("`{room}`")) || map.contains(&format!("`{room}/`"));
+    rooms
+        .into_iter()
+        .filter(|room| !is_named(room))
+        .map(|room| format!("ARCHITECTURE.md does not name `{room}`"))
+        .collect()
+}
+
+/// Links between the project's own pages that lead nowhere.
+fn broken_links(files: &[File]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for file in files.iter().filter(|file| file.path.ends_with(".md")) {
+        let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        for target in file.text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = target.split('#').next().unwrap_or_default();
+            if path.is_empty() || path.contains("://") {
+                continue;
+            }
+            let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+            for part in path.split('/') {
+                match part {
+                    ".." => drop(parts.pop()),
+                    "." | "" => {}
+                    part => parts.push(part),
+                }
+            }
+            let path = parts.join("/");
+            let is_there = files.iter().any(|other| other.path == path || other.path.starts_with(&format!("{path}/")));
+            if !is_there {
+                complaints.push(format!("{}: the link `{target}` leads nowhere", file.path));
+            }
+        }
+    }
+    complaints
+}
+
+#[test]
+fn every_command_and_setting_is_documented() {
+    check(undocumented);
+    let files = [
+        File::new("src/cli/mod.rs", "enum Command {\n    List(list::Args),\n    RemoveProject(x::Args),\n}\n"),
+        File::new("src/config/table.rs", "row(\"aKey\", x)\nrow(\n \"bKey\""),
+        File::new("docs/commands.md", "## `list`\n"),
+        File::new("docs/configuration.md", "## `aKey`\n"),
+    ];
+    assert_eq!(
+        undocumented(&files),
+        ["docs/commands.md has no section `remove-project`", "docs/configuration.md has no section `bKey`"]
+    );
+}
+
+#[test]
+fn the_documented_commands_and_settings_are_really_read_from_the_code() {
+    check(|files| {
+        let is_seen =
+            commands(files).contains(&"list".to_owned()) && settings(files).contains(&"stopGraceSec".to_owned());
+        if is_seen {
+            Vec::new()
+        } else {
+            vec!["commands and settings are written otherwise than this test reads".into()]
+        }
+    });
+}
+
+#[test]
+fn the_map_names_every_room() {
+    check(unmapped);
+    let files = [File::new("src/cellar/mod.rs", ""), File::new("ARCHITECTURE.md", "`base/`")];
+    assert_eq!(unmapped(&files), ["ARCHITECTURE.md does not name `cellar`"]);
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    check(broken_links);
+    let files = [File::new("docs/a.md", "[x](../README.md) [y](b.md#c) [z](https://x.y)"), File::new("README.md", "")];
+    assert_eq!(broken_links(&files), ["docs/a.md: the link `b.md#c` leads nowhere"]);
+}

@@ -1,0 +1,167 @@
+//! How files look: their length, their first line, what they may not hold.
+
+use super::{File, check, finds};
+
+/// Longest Rust file, in lines.
+const LINES_MAX: usize = 500;
+
+/// Words that no code may hold, with the files that may all the same, and why not.
+const FORBIDDEN: &[(&str, &[&str], &str)] = &[
+    ("unsafe ", &["src/process/"], "unsafe code lives in process/"),
+    ("println!", &[], "cli/ui.rs alone prints, with errors handled"),
+    ("print!(", &[], "cli/ui.rs alone prints, with errors handled"),
+    ("dbg!(", &[], "left over"),
+    // The shim answers its starter on stdout; that is no message to anyone else.
+    ("stdout()", &["src/cli/ui.rs", "src/shim/"], "cli/ui.rs alone prints"),
+    ("stderr()", &["src/cli/ui.rs"], "cli/ui.rs alone prints"),
+    ("todo!(", &[], "unfinished"),
+    ("unimplemented!(", &[], "unfinished"),
+    ("#[allow(", &[], "`expect` with a reason, which goes when it is no longer needed"),
+    (".unwrap()", &[], "handle it, or say with `expect` why it cannot be"),
+];
+
+fn forbidden(files: &[File]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for file in files.iter().filter(|file| file.is_source()) {
+        for (line, code) in file.code() {
+            for (word, allowed, why) in FORBIDDEN {
+                if code.contains(word) && !allowed.iter().any(|prefix| file.path.starts_with(prefix)) {
+                    complaints.push(format!("{}:{line}: `{}`: {why}", file.path, word.trim()));
+                }
+            }
+        }
+    }
+    complaints
+}
+
+fn lengths(files: &[File]) -> Vec<String> {
+    let rust = files.iter().filter(|file| file.path.ends_with(".rs"));
+    rust.filter(|file| file.text.lines().count() > LINES_MAX)
+        .map(|file| format!("{}: more than {LINES_MAX} lines", file.path))
+        .collect()
+}
+
+fn headers(files: &[File]) -> Vec<String> {
+    let rust = files.iter().filter(|file| file.path.ends_with(".rs"));
+    rust.filter(|file| !file.text.starts_with("//! "))
+        .map(|file| format!("{}: no `//!` line first", file.path))
+        .collect()
+}
+
+/// Files that use what clippy.toml bans, without saying so in their first lines.
+fn impure(files: &[File]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for file in files.iter().filter(|file| file.is_source()) {
+        let bans = file.code().iter().any(|(_, code)| code.contains("clippy::disallowed_methods"));
+        let head: String = file.text.lines().take_while(|line| line.starts_with("//!")).collect();
+        if bans && !head.contains("Impure: ") {
+            complaints.push(format!("{}: uses banned calls and does not open with `Impure: …`", file.path));
+        }
+    }
+    complaints
+}
+
+/// What ties the project to one machine or one registry. The words are put together here so that this file holds none.
+fn places(files: &[File]) -> Vec<String> {
+    let words = [
+        ["/wo", "rk/"].concat(),
+        ["/ro", "ot/."].concat(),
+        ["/tm", "p/bash"].concat(),
+        ["arti", "factory"].concat(),
+        ["registry.npm", "js"].concat(),
+        ["static.crates", ".io"].concat(),
+        ["index.crates", ".io"].concat(),
+    ];
+    let mut complaints = Vec::new();
+    for file in files {
+        for (at, line) in file.text.lines().enumerate() {
+            if let Some(word) = words.iter().find(|word| line.contains(word.as_str())) {
+                complaints.push(format!("{}:{}: `{word}` is a place of one machine", file.path, at + 1));
+            }
+        }
+    }
+    complaints
+}
+
+/// Test files in a folder that no test crate includes would never run.
+fn orphans(files: &[File]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for file in files {
+        let Some(inner) = file.path.strip_prefix("tests/").and_then(|path| path.strip_suffix(".rs")) else { continue };
+        let Some((folder, name)) = inner.rsplit_once('/') else { continue };
+        if name == "main" || folder == "bin" {
+            continue;
+        }
+        let roots = [format!("tests/{folder}.rs"), format!("tests/{folder}/main.rs")];
+        let is_included = files
+            .iter()
+            .filter(|root| roots.contains(&root.path))
+            .any(|root| root.text.lines().any(|line| line.trim_start_matches("pub ").trim() == format!("mod {name};")));
+        if !is_included {
+            complaints.push(format!("{}: no test crate includes it", file.path));
+        }
+    }
+    complaints
+}
+
+#[test]
+fn code_holds_nothing_that_is_forbidden() {
+    check(forbidden);
+    finds(forbidden, "src/ops/x.rs", "unsafe { f() }\n", &["src/ops/x.rs:1: `unsafe`: unsafe code lives in process/"]);
+    finds(forbidden, "src/process/x.rs", "unsafe { f() }\n", &[]);
+    finds(
+        forbidden,
+        "src/view/x.rs",
+        "a\n\neprintln!();\n",
+        &["src/view/x.rs:3: `println!`: cli/ui.rs alone prints, with errors handled"],
+    );
+    finds(forbidden, "src/view/x.rs", "let a = \"println!\"; // dbg!(\n", &[]);
+    finds(forbidden, "src/view/x.rs", "#[cfg(test)]\nmod tests { f().unwrap() }\n", &[]);
+    finds(
+        forbidden,
+        "src/view/x.rs",
+        "f().unwrap()\n",
+        &["src/view/x.rs:1: `.unwrap()`: handle it, or say with `expect` why it cannot be"],
+    );
+}
+
+#[test]
+fn files_are_short() {
+    check(lengths);
+    finds(lengths, "src/x.rs", &"a\n".repeat(LINES_MAX), &[]);
+    finds(lengths, "tests/x.rs", &"a\n".repeat(LINES_MAX + 1), &["tests/x.rs: more than 500 lines"]);
+}
+
+#[test]
+fn files_say_first_what_they_are() {
+    check(headers);
+    finds(headers, "src/x.rs", "use a;\n//! Late.\n", &["src/x.rs: no `//!` line first"]);
+}
+
+#[test]
+fn files_that_touch_the_world_say_so() {
+    check(impure);
+    let uses = "#[expect(clippy::disallowed_methods, reason = \"r\")]\nfn f() {}\n";
+    finds(
+        impure,
+        "src/x.rs",
+        &format!("//! Reads.\n{uses}"),
+        &["src/x.rs: uses banned calls and does not open with `Impure: …`"],
+    );
+    finds(impure, "src/x.rs", &format!("//! Reads. Impure: opens files.\n{uses}"), &[]);
+}
+
+#[test]
+fn no_file_names_a_place_of_one_machine() {
+    check(places);
+    let text = ["see /wo", "rk/x"].concat();
+    assert_eq!(places(&[File::new("README.md", &text)]).len(), 1);
+}
+
+#[test]
+fn every_test_file_is_included() {
+    check(orphans);
+    finds(orphans, "tests/cli/x.rs", "", &["tests/cli/x.rs: no test crate includes it"]);
+    let both = [File::new("tests/cli.rs", "mod x;\n"), File::new("tests/cli/x.rs", "")];
+    assert_eq!(orphans(&both), Vec::<String>::new());
+}
