@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::ops::ControlFlow;
 
 use crate::base::excerpt::excerpt;
-use crate::process::{Socket, SocketState, observe_all_holders, observe_portrait, observe_sockets};
+use crate::process::{Socket, observe_all_holders, observe_listeners, observe_portrait};
 use crate::service::{Probe, Spec};
 
 use super::address;
@@ -81,8 +81,7 @@ pub fn observe_ports_in_use(ports: &[u16]) -> Vec<PortInUse> {
     if ports.is_empty() {
         return Vec::new();
     }
-    let is_wanted = |socket: &Socket| socket.state == SocketState::Listening && ports.contains(&socket.local.port());
-    let Ok(listeners) = observe_sockets(is_wanted) else { return ports_that_cannot_be_bound(ports) };
+    let Ok(listeners) = observe_listeners(ports) else { return ports_that_cannot_be_bound(ports) };
     let holders = if listeners.is_empty() { HashMap::new() } else { observe_first_holders(&listeners) };
     let mut seen = HashSet::new();
     let each_once = ports.iter().filter(|port| seen.insert(**port));

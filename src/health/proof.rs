@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 
 use crate::config::ListenerProof;
 use crate::process::{
-    Socket, SocketState, answering, observe_all_holders, observe_holders, observe_identity, observe_sockets,
+    Socket, answering, observe_all_holders, observe_holders, observe_identity, observe_listeners, observe_server_end,
 };
 use crate::service::Proof;
 
@@ -118,18 +118,19 @@ pub(super) fn observe(policy: ListenerProof, ends: Ends, target: &Target<'_>) ->
     if policy == ListenerProof::Off {
         return Ok(Proof::Unverified);
     }
-    let is_accepted = |socket: &Socket| socket.inode != 0 && socket.local == ends.peer && socket.remote == ends.local;
-    let is_listener =
-        |socket: &Socket| socket.state == SocketState::Listening && socket.local.port() == ends.peer.port();
-    // Without a list nobody can say who listens; what follows from that the policy says.
-    let sockets = observe_sockets(|socket| is_listener(socket) || is_accepted(socket)).unwrap_or_default();
-    let listeners = answering(&sockets, ends.peer);
-    let accepted = sockets.iter().find(|socket| is_accepted(socket));
-    let inodes: Vec<u64> = listeners.iter().chain(accepted).map(|socket| socket.inode).collect();
-    let owners = observe_owners(&inodes, target);
+    // What cannot be observed is not known; what follows from that the policy says.
+    let accepted = observe_server_end(ends.peer, ends.local).ok().flatten();
+    let accepted = accepted.map(|socket| one_owner(&socket, target));
+    if policy == ListenerProof::Prefer && accepted == Some(Owner::Ours) {
+        // The common case: `decide` would not look at the listeners.
+        return Ok(Proof::Tree);
+    }
+    let listeners = observe_listeners(&[ends.peer.port()]).unwrap_or_default();
+    let listeners = answering(&listeners, ends.peer);
+    let owners = observe_owners(&inodes(&listeners), target);
     let owner = |socket: &Socket| owners.get(&socket.inode).cloned().unwrap_or(Owner::Unknown);
     let listeners: Vec<Owner> = listeners.iter().map(owner).collect();
-    match decide(policy, &listeners, accepted.map(owner).as_ref()) {
+    match decide(policy, &listeners, accepted.as_ref()) {
         Verdict::Tree => Ok(Proof::Tree),
         Verdict::Unverified => Ok(Proof::Unverified),
         Verdict::Foreign(holder) => Err(explain(ends.peer, &holder)),
@@ -138,6 +139,14 @@ pub(super) fn observe(policy: ListenerProof, ends: Ends, target: &Target<'_>) ->
             ends.peer
         ))),
     }
+}
+
+fn inodes(sockets: &[Socket]) -> Vec<u64> {
+    sockets.iter().map(|socket| socket.inode).collect()
+}
+
+fn one_owner(socket: &Socket, target: &Target<'_>) -> Owner {
+    observe_owners(&[socket.inode], target).remove(&socket.inode).unwrap_or(Owner::Unknown)
 }
 
 fn explain(peer: SocketAddr, holder: &Holder) -> Failure {

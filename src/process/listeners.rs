@@ -1,22 +1,24 @@
-//! The TCP sockets of this machine. Impure: reads `/proc/net/tcp` and `/proc/net/tcp6` (proc_net(5)).
+//! The TCP sockets of this machine that matter to a supervisor: who listens where, and who is at the other end of a
+//! connection. Impure: asks the kernel (`socket_diag`), or reads its list (`socket_list`) where it does not answer.
 //!
-//! Elsewhere than on Linux there is no such list: observing is an error of kind `Unsupported`, and callers do without.
+//! Elsewhere than on Linux there is neither: observing is an error of kind `Unsupported`, and callers do without.
 
-use std::io::{self, Read};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// One TCP socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Socket {
-    /// Its own end. An IPv4-mapped address is shown as the IPv4 address that it is; the IPv6 wildcard, which takes IPv4
-    /// too unless the socket was made v6-only (the list does not say), stays `[::]`.
+    /// Its own end. An IPv4-mapped address is shown as the IPv4 address that it is; the IPv6 wildcard stays `[::]`.
     pub local: SocketAddr,
-    /// The other end; the wildcard and port 0 while listening.
+    /// The other end; a wildcard and port 0 while listening.
     pub remote: SocketAddr,
     /// What it is doing.
     pub state: SocketState,
     /// The kernel's number of the socket; 0 when no process holds it (any more, or yet).
     pub inode: u64,
+    /// It is known not to take IPv4. The list does not say, so that `false` may mean unknown.
+    pub is_v6_only: bool,
 }
 
 /// What a socket is doing, as far as we care.
@@ -30,35 +32,41 @@ pub enum SocketState {
     Other,
 }
 
-/// A line is some 150 bytes; a longer one than this is none that we know.
-const CHUNK_BYTES: usize = 64 * 1024;
-/// 400,000 sockets; a list longer than this is an error rather than half a truth.
-const LIST_BYTES_MAX: u64 = 64 << 20;
-
-/// The TCP sockets, IPv4 first, that `wanted` takes. One pass, nothing is kept of the others.
+/// The sockets that listen on any of `ports`, on whatever address; IPv4 first.
 #[cfg(target_os = "linux")]
-pub fn observe_sockets(wanted: impl Fn(&Socket) -> bool) -> io::Result<Vec<Socket>> {
-    let mut found = Vec::new();
-    for path in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        match open(path) {
-            Ok(list) => read_list(list, &wanted, &mut found)?,
-            // A kernel without IPv6 has no list of it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && path.ends_with('6') => {}
-            Err(error) => return Err(error),
+pub fn observe_listeners(ports: &[u16]) -> io::Result<Vec<Socket>> {
+    let wanted = |socket: &Socket| socket.state == SocketState::Listening && ports.contains(&socket.local.port());
+    match super::socket_diag::listeners() {
+        Ok(mut all) => {
+            all.retain(wanted);
+            Ok(all)
         }
+        // A kernel without sock_diag, or a sandbox that forbids netlink.
+        Err(_) => super::socket_list::observe_sockets(wanted),
     }
-    Ok(found)
+}
+
+/// The other end, on this machine, of our own connection from `client` to `server`. `None` if it is closed, or was never
+/// taken by anyone.
+#[cfg(target_os = "linux")]
+pub fn observe_server_end(server: SocketAddr, client: SocketAddr) -> io::Result<Option<Socket>> {
+    let is_it = |socket: &Socket| socket.inode != 0 && socket.local == server && socket.remote == client;
+    match super::socket_diag::receiver(server, client) {
+        Ok(found) => Ok(found.filter(is_it)),
+        Err(_) => Ok(super::socket_list::observe_sockets(is_it)?.first().copied()),
+    }
 }
 
 /// Unsupported here.
 #[cfg(not(target_os = "linux"))]
-pub fn observe_sockets(_wanted: impl Fn(&Socket) -> bool) -> io::Result<Vec<Socket>> {
+pub fn observe_listeners(_ports: &[u16]) -> io::Result<Vec<Socket>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The sockets that listen on `port`, on whatever address.
-pub fn observe_listeners(port: u16) -> io::Result<Vec<Socket>> {
-    observe_sockets(|socket| socket.state == SocketState::Listening && socket.local.port() == port)
+/// Unsupported here.
+#[cfg(not(target_os = "linux"))]
+pub fn observe_server_end(_server: SocketAddr, _client: SocketAddr) -> io::Result<Option<Socket>> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// The listeners among `sockets` that the kernel would have asked about a connection to `to`: the nearest kind of match
@@ -71,7 +79,9 @@ pub fn answering(sockets: &[Socket], to: SocketAddr) -> Vec<Socket> {
         .into_iter()
         .map(|wanted: IpAddr| {
             let takes = |socket: &&Socket| {
-                socket.state == SocketState::Listening && socket.local == SocketAddr::new(wanted, to.port())
+                socket.state == SocketState::Listening
+                    && socket.local == SocketAddr::new(wanted, to.port())
+                    && (ip.is_ipv6() || !socket.is_v6_only)
             };
             sockets.iter().filter(takes).copied().collect::<Vec<_>>()
         })
@@ -79,135 +89,20 @@ pub fn answering(sockets: &[Socket], to: SocketAddr) -> Vec<Socket> {
         .unwrap_or_default()
 }
 
-#[cfg(target_os = "linux")]
-#[expect(clippy::disallowed_methods, reason = "reads /proc piece by piece, which is no file to be bounded by its size")]
-fn open(path: &str) -> io::Result<std::fs::File> {
-    std::fs::File::open(path)
-}
-
-/// Reads a list to its end and keeps what `wanted` takes. Lines that read like nothing we know are passed over: a
-/// header, or a later kernel's.
-fn read_list(list: impl Read, wanted: impl Fn(&Socket) -> bool, found: &mut Vec<Socket>) -> io::Result<()> {
-    let mut list = list.take(LIST_BYTES_MAX);
-    let mut buffer = vec![0_u8; CHUNK_BYTES];
-    let mut filled = 0;
-    loop {
-        match list.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        }
-        let whole = buffer[..filled].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        found.extend(buffer[..whole].split(|&byte| byte == b'\n').filter_map(parse_line).filter(&wanted));
-        buffer.copy_within(whole..filled, 0);
-        filled -= whole;
-        if filled == buffer.len() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a line of the list of sockets has no end"));
-        }
-    }
-    if list.limit() == 0 {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "the list of sockets is too long to be read whole"));
-    }
-    found.extend(parse_line(&buffer[..filled]).filter(wanted));
-    Ok(())
-}
-
-/// Reads one line: `0: 0100007F:0BB9 00000000:0000 0A … uid timeout inode …`. Nothing is allocated.
-fn parse_line(line: &[u8]) -> Option<Socket> {
-    let mut fields = line.split(|&byte| byte == b' ').filter(|field| !field.is_empty());
-    let number = fields.next()?.strip_suffix(b":")?;
-    if !number.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let local = parse_address(fields.next()?)?;
-    let remote = parse_address(fields.next()?)?;
-    // Numbers of include/net/tcp_states.h.
-    let state = match fields.next()? {
-        b"0A" => SocketState::Listening,
-        b"01" => SocketState::Established,
-        _ => SocketState::Other,
-    };
-    // Between: queues, timer, retransmits, uid, timeout.
-    let inode = std::str::from_utf8(fields.nth(5)?).ok()?.parse().ok()?;
-    Some(Socket { local, remote, state, inode })
-}
-
-/// Reads `0100007F:0BB9`: the address as 32-bit words in the machine's own byte order, then the port.
-fn parse_address(text: &[u8]) -> Option<SocketAddr> {
-    let text = std::str::from_utf8(text).ok()?;
-    let (address, port) = text.split_once(':')?;
-    if !address.bytes().chain(port.bytes()).all(|byte| byte.is_ascii_hexdigit()) || port.len() != 4 {
-        return None;
-    }
-    let word = |at: usize| Some(u32::from_str_radix(address.get(at * 8..at * 8 + 8)?, 16).ok()?.to_ne_bytes());
-    let ip = match address.len() {
-        8 => IpAddr::V4(word(0)?.into()),
-        32 => {
-            let mut bytes = [0_u8; 16];
-            for (at, four) in bytes.chunks_exact_mut(4).enumerate() {
-                four.copy_from_slice(&word(at)?);
-            }
-            IpAddr::V6(bytes.into()).to_canonical()
-        }
-        _ => return None,
-    };
-    Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    /// As Linux 6.18 prints it on a little-endian machine, with lines that no kernel prints.
-    const TCP: &str = include_str!("../../fixtures/proc/net-tcp.txt");
-    const TCP6: &str = include_str!("../../fixtures/proc/net-tcp6.txt");
-
-    fn read(text: &str) -> Vec<Socket> {
-        let mut found = Vec::new();
-        read_list(text.as_bytes(), |_| true, &mut found).expect("a list");
-        found
-    }
-
-    fn socket(local: &str, remote: &str, state: SocketState, inode: u64) -> Socket {
-        let address = |text: &str| text.parse().expect("an address");
-        Socket { local: address(local), remote: address(remote), state, inode }
-    }
-
-    #[test]
-    #[cfg(target_endian = "little")]
-    fn lists_are_read_and_weird_lines_passed_over() {
-        use SocketState::{Established, Listening, Other};
-        let expected = [
-            socket("127.0.0.1:3001", "0.0.0.0:0", Listening, 21_001),
-            socket("0.0.0.0:2024", "0.0.0.0:0", Listening, 1077),
-            socket("127.0.0.1:3001", "127.0.0.1:51234", Established, 21_050),
-            socket("127.0.0.1:51236", "127.0.0.1:3001", Other, 0),
-        ];
-        assert_eq!(read(TCP), expected);
-        let expected = [
-            socket("[::]:3001", "[::]:0", Listening, 33_001),
-            socket("[::1]:3002", "[::]:0", Listening, 33_002),
-            socket("127.0.0.1:3003", "[::]:0", Listening, 33_003),
-            socket("[2001:db8::1]:443", "[2001:db8::2]:40000", Established, 33_004),
-        ];
-        assert_eq!(read(TCP6), expected);
-    }
-
-    #[test]
-    fn lists_longer_than_a_chunk_are_read_whole() {
-        let line = TCP.lines().nth(1).expect("a line");
-        let many = format!("{line}\n").repeat(5000);
-        assert_eq!(read(&many).len(), 5000);
-        assert_eq!(read(many.trim_end()).len(), 5000);
-        let endless = "x".repeat(CHUNK_BYTES + 1);
-        assert!(read_list(endless.as_bytes(), |_| true, &mut Vec::new()).is_err());
-    }
 
     #[test]
     fn the_nearest_kind_of_listener_answers() {
-        let listening = |local: &str, inode| socket(local, "[::]:0", SocketState::Listening, inode);
+        let socket = |local: &str, state, inode, is_v6_only| Socket {
+            local: local.parse().expect("an address"),
+            remote: SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0),
+            state,
+            inode,
+            is_v6_only,
+        };
+        let listening = |local: &str, inode| socket(local, SocketState::Listening, inode, false);
         let all = [
             listening("127.0.0.1:1", 1),
             listening("0.0.0.0:1", 2),
@@ -219,7 +114,8 @@ mod tests {
             listening("0.0.0.0:4", 8),
             listening("127.0.0.2:5", 9),
             listening("[::1]:6", 10),
-            socket("127.0.0.1:7", "127.0.0.1:9", SocketState::Established, 11),
+            socket("127.0.0.1:7", SocketState::Established, 11, false),
+            socket("[::]:8", SocketState::Listening, 12, true),
         ];
         let check = |to: &str, expected: &[u64]| {
             let got: Vec<u64> =
@@ -237,40 +133,7 @@ mod tests {
         check("127.0.0.1:5", &[]);
         check("127.0.0.1:6", &[]);
         check("127.0.0.1:7", &[]);
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    #[expect(clippy::disallowed_methods, reason = "a real listener to be found")]
-    fn our_own_listeners_are_in_the_list() {
-        for host in ["127.0.0.1:0", "[::1]:0", "0.0.0.0:0", "[::]:0"] {
-            let ours = std::net::TcpListener::bind(host).expect("a listener");
-            let address = ours.local_addr().expect("an address");
-            let found = observe_listeners(address.port()).expect("a list");
-            assert!(found.iter().any(|socket| socket.local == address && socket.inode != 0), "{host}: {found:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_list_makes_the_reader_panic(
-            bytes in proptest::collection::vec(any::<u8>(), 0..400),
-            line in "[0-9A-F: ]{0,120}",
-            cut in 0..400_usize,
-        ) {
-            for text in [&bytes[..], line.as_bytes(), TCP.as_bytes().get(cut..).unwrap_or_default()] {
-                // Whatever it holds, it is a list with some lines that count, or an error.
-                read_list(text, |_| true, &mut Vec::new()).ok();
-            }
-        }
-
-        #[test]
-        fn what_is_written_as_the_kernel_does_reads_back(ip in any::<[u8; 16]>(), port in any::<u16>()) {
-            let words: String = ip.chunks(4).fold(String::new(), |hex, four| {
-                hex + &format!("{:08X}", u32::from_ne_bytes([four[0], four[1], four[2], four[3]]))
-            });
-            let parsed = parse_address(format!("{words}:{port:04X}").as_bytes());
-            prop_assert_eq!(parsed, Some(SocketAddr::new(IpAddr::V6(ip.into()).to_canonical(), port)));
-        }
+        check("127.0.0.1:8", &[]);
+        check("[::1]:8", &[12]);
     }
 }

@@ -13,12 +13,14 @@ mod resolve;
 mod signal;
 mod snapshot_linux;
 mod snapshot_portable;
+mod socket_diag;
+mod socket_list;
 mod spawn;
 mod stopping;
 mod table;
 
 pub use inherit::seal_descriptors;
-pub use listeners::{Socket, SocketState, answering, observe_listeners, observe_sockets};
+pub use listeners::{Socket, SocketState, answering, observe_listeners, observe_server_end};
 pub use look::{
     boot_id, observe_child_identity, observe_identity, observe_legacy_liveness, observe_liveness, own_identity,
 };

@@ -103,7 +103,7 @@ mod tests {
     fn the_holder_of_a_socket_is_found_near_and_far() {
         let ours = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener");
         let port = ours.local_addr().expect("an address").port();
-        let inode = observe_listeners(port).expect("a list")[0].inode;
+        let inode = observe_listeners(&[port]).expect("a list")[0].inode;
         let me = std::process::id();
         assert_eq!(observe_holders(&[inode], &[1 << 30, me]).get(&inode), Some(&vec![me]));
         assert!(observe_holders(&[inode + 1_000_000_000], &[me]).is_empty());

@@ -34,6 +34,19 @@ impl Naughty {
         Self::try_start("127.0.0.1", mode, port, &[])
     }
 
+    /// Starts it on 127.0.0.1 at `port`, to listen only after `delay_ms`; does not wait for that.
+    pub(crate) fn start_late(port: u16, delay_ms: u64) -> Self {
+        let args = [&port.to_string(), "200", &delay_ms.to_string()];
+        let child = Command::new(naughty())
+            .arg("http")
+            .args(args)
+            .stdout(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .expect("the naughty service starts");
+        Self { child, address: SocketAddr::from(([127, 0, 0, 1], port)) }
+    }
+
     fn try_start(host: &str, mode: &str, port: u16, more: &[&str]) -> Option<Self> {
         let mut child = Command::new(naughty())
             .args([mode, &port.to_string()])

@@ -1,7 +1,7 @@
 //! The wait for the first pass.
 
 use std::os::fd::AsFd as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use minions_managed::config::Settings;
@@ -26,14 +26,8 @@ fn a_server_that_binds_late_is_seen_soon_after() {
     let reserved = reserve();
     let port = reserved.port;
     let check = Healthcheck { interval_s: 60.0, ..http(format!("http://localhost:{port}/"), 200) };
-    let mut child = Command::new(naughty())
-        .args(["http", &port.to_string(), "200", "150"])
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("it starts");
+    let _late = Naughty::start_late(port, 150);
     let outcome = wait(&check);
-    child.kill().expect("our own child");
-    child.wait().expect("our own child");
     let WaitOutcome::Healthy { after, .. } = outcome else { panic!("{outcome:?}") };
     assert!(after >= Duration::from_millis(100) && after < Duration::from_secs(5), "{after:?}");
 }
