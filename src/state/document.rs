@@ -2,10 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use crate::service::Record;
+use crate::service::{Record, is_kebab_case};
 
 /// The file format that this program writes. A file of a newer one is read, as far as it can be, but never written.
 pub const VERSION: u64 = 1;
+
+/// The deepest nesting of a state file. A sidecar may have 128 levels, and a record puts its `attrs` no deeper; the rest
+/// is room for keys of other versions. Every level costs stack when it is read.
+pub const DEPTH_MAX: usize = 160;
 
 /// Everything that the state file says. Names of records are unique.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,5 +79,33 @@ impl Document {
         let mut names: Vec<&str> = self.records.iter().map(|record| record.name.as_str()).collect();
         names.sort_unstable();
         names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+    }
+
+    /// Why this must not be written: a reader would not take it.
+    pub fn fault(&self) -> Option<String> {
+        if let Some(name) = self.shared_name() {
+            return Some(format!("two records would have the name `{name}`"));
+        }
+        if let Some(record) = self.records.iter().find(|record| !is_kebab_case(&record.name)) {
+            return Some(format!("the name `{}` is not kebab-case", record.name.escape_debug()));
+        }
+        // The top object, the array `specs` and a record are three levels, `attrs` is the fourth.
+        let deepest = |map: &Map<String, Value>| map.values().map(depth).max().unwrap_or(0);
+        let too_deep =
+            |record: &&Record| 3 + deepest(&record.unknown) > DEPTH_MAX || 4 + deepest(&record.spec.attrs) > DEPTH_MAX;
+        if let Some(record) = self.records.iter().find(too_deep) {
+            return Some(format!("the record `{}` is nested more than {DEPTH_MAX} levels deep", record.name));
+        }
+        (1 + deepest(&self.unknown) > DEPTH_MAX)
+            .then(|| format!("an unknown key is nested more than {DEPTH_MAX} levels deep"))
+    }
+}
+
+/// How many arrays and objects are nested in `value`, itself included.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
+        Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     }
 }

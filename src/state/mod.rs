@@ -11,7 +11,7 @@ mod rebuild;
 mod store;
 mod wire;
 
-pub use document::{Document, Malformed, VERSION};
+pub use document::{DEPTH_MAX, Document, Malformed, VERSION};
 pub use error::Error;
 pub use etag::{etag, etag_shown, etag_texts};
 pub use evidence::{

@@ -247,8 +247,8 @@ impl Exclusive {
         }
         let written = self.document != self.before;
         if written {
-            if let Some(name) = self.document.shared_name() {
-                return Err(Error::Refused { why: format!("two records would have the name `{name}`") });
+            if let Some(why) = self.document.fault() {
+                return Err(Error::Refused { why });
             }
             self.document.version = VERSION;
             self.document.revision = self.before.revision.saturating_add(1);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use minions_managed::base::error::{Error as Failure, Kind};
 use minions_managed::state::{AsideKind, Error};
+use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::samples::{record, root, store};
@@ -216,6 +217,41 @@ fn file_with_any_one_byte_gone_bad_is_never_read_as_fewer_services_silently() {
         put(&root, &bytes);
         if let Ok(document) = store(&root).read() {
             assert_eq!(document.records.len() + document.malformed.len(), 2, "byte {at}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let (_dir, root) = root();
+        put(&root, &bytes);
+        let is_said = matches!(store(&root).read(), Err(Error::Unreadable { .. } | Error::Newer { .. }));
+        prop_assert!(is_said);
+    }
+
+    #[test]
+    fn fixture_with_a_part_replaced_is_read_without_a_panic(
+        which in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        length in 0..40_usize,
+        word in prop::sample::select(vec!["", "null", "-1", "1e999", "[]", "{}", "\"", "\"x\":1,", "\\u0000", "18446744073709551616"]),
+    ) {
+        let fixtures: Vec<_> = ["v1", "legacy"].into_iter().flat_map(fixtures).collect();
+        let (_, bytes) = &fixtures[which.index(fixtures.len())];
+        let start = at.index(bytes.len());
+        let end = (start + length).min(bytes.len());
+        let spoilt = [&bytes[..start], word.as_bytes(), &bytes[end..]].concat();
+        let (_dir, root) = root();
+        put(&root, &spoilt);
+        let entries = serde_json::from_slice::<Value>(&spoilt).ok().and_then(|json| Some(json["specs"].as_array()?.len()));
+        match store(&root).read() {
+            // Nothing that is there is lost silently.
+            Ok(document) => prop_assert_eq!(Some(document.records.len() + document.malformed.len()), entries),
+            Err(error) => {
+                let is_said = matches!(error, Error::Unreadable { .. } | Error::Newer { .. });
+                prop_assert!(is_said, "{}", error);
+            }
         }
     }
 }

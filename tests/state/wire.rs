@@ -1,5 +1,6 @@
 //! Records to JSON and back.
 
+use minions_managed::service::{Probe, healthcheck_json, spec_json};
 use minions_managed::state::{RecordJson, etag, etag_shown, record_from_json, record_to_json};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -90,6 +91,25 @@ fn etag_of_what_is_shown_is_that_of_its_json() {
     let shown: Vec<(&str, Value)> =
         records.iter().map(|record| (record.name.as_str(), Value::Object(record_to_json(record)))).collect();
     assert_eq!(etag_shown(&shown), etag(&records.each_ref()));
+}
+
+#[test]
+fn healthcheck_is_written_as_in_the_normalized_spec() {
+    let mut record = record("web");
+    for _ in 0..2 {
+        let json = Value::Object(record_to_json(&record));
+        assert_eq!(json["healthcheck"], healthcheck_json(&record.spec.healthcheck));
+        for (key, value) in spec_json(&record.spec).as_object().unwrap() {
+            let key = if key == "name" { "declared_name" } else { key };
+            assert_eq!(&json[key], value, "{key}");
+        }
+        record.spec.healthcheck.probe = Probe::Command {
+            cmd: "curl".into(),
+            args: Some(vec!["-f".into()]),
+            shell: false,
+            expect_regex: "ok".into(),
+        };
+    }
 }
 
 mod any {
