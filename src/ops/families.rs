@@ -29,4 +29,10 @@ impl<'a> Families<'a> {
     pub(crate) fn owner(&self, pid: u32) -> Option<&'a Record> {
         self.members.iter().find(|(_, pids)| pids.contains(&pid)).map(|(record, _)| *record)
     }
+
+    /// The pids of `record`'s tree.
+    pub(crate) fn pids(&self, record: &Record) -> Vec<u32> {
+        let found = self.members.iter().find(|(member, _)| member.name == record.name);
+        found.map(|(_, pids)| pids.iter().copied().collect()).unwrap_or_default()
+    }
 }

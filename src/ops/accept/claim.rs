@@ -9,8 +9,8 @@ use crate::service::{Claim, Identity, Previous, Record, Status};
 use crate::state::{Document, SetAside};
 
 use super::super::facts;
-use super::Acceptance;
 use super::report::{AgentReport, FailureClass, SpecAction, SpecReport};
+use super::{Acceptance, ports};
 
 /// How often a plan is made anew because another command changed what it was made from.
 const PLANS_MAX: u32 = 10;
@@ -106,8 +106,8 @@ fn refusal(acceptance: &Acceptance<'_>, wanted: &[Wanted], steps: &[Step], docum
         let why = format!("service `{}` is left as it is: {}", want.spec.name, step.why);
         return Some(refuse_all(acceptance, wanted, FailureClass::Claimed, &why));
     }
-    let _ = document;
-    None
+    let taken = ports::observe_taken(wanted, steps, document)?;
+    Some(refuse_all(acceptance, wanted, FailureClass::PortInUse, &taken))
 }
 
 fn refuse_all(acceptance: &Acceptance<'_>, wanted: &[Wanted], class: FailureClass, why: &str) -> AgentReport {

@@ -8,6 +8,7 @@ mod claim;
 mod decide;
 mod first_health;
 mod perform;
+mod ports;
 mod report;
 mod run_record;
 mod settle;
