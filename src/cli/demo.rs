@@ -1,5 +1,6 @@
 //! `demo`: a guided tour.
 
+use crate::base::clock::EpochMs;
 use crate::base::error::Error;
 use crate::ops::demo::{self, Told};
 use crate::{ops, view};
@@ -29,7 +30,10 @@ pub(super) fn run(args: &Args, door: &Door) -> Outcome {
             Told::Text(text) => view::escape::indented(text),
             Told::Accepted(report) => view::escape::indented(&view::accept::report_text(report, false)),
             Told::Stopped(report) => view::escape::indented(&view::stop::report_text(report)),
-            Told::Listed(_) => String::new(),
+            Told::Listed(records) => {
+                let seen = records.iter().map(|(record, liveness)| (record, *liveness));
+                view::escape::indented(&view::record::draw_list(seen, EpochMs::now(), door.ui.table_style()))
+            }
         };
         // A reader that is gone is no error, and the tour still tidies up after itself.
         door.ui.data(text).unwrap_or_default();

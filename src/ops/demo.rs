@@ -11,12 +11,12 @@ use crate::base::ids::AgentName;
 use crate::base::root::Root;
 use crate::config::Settings;
 use crate::process;
-use crate::service::Record;
+use crate::service::{Liveness, Record};
 
 use super::accept::{self, Outcome, Progress, Report, Request};
 use super::context::Context;
 use super::demo_server::{ask, free_port};
-use super::stop;
+use super::{facts, stop};
 
 /// What the tour tells, in order. Doors render it.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ pub enum Told<'a> {
     Text(&'a str),
     /// What became of a sidecar.
     Accepted(&'a Report),
-    /// The records there are.
-    Listed(&'a [Record]),
+    /// The records there are, each with how it was found.
+    Listed(&'a [(Record, Liveness)]),
     /// What became of a stop.
     Stopped(&'a stop::Report),
 }
@@ -66,7 +66,9 @@ pub fn run(server: (&Path, &[&str]), env: crate::service::EnvVars, tell: &dyn Fn
     tell(Told::Text(&answer));
     line("5. `minions managed list` shows it to the next agent:".into());
     let records = stage.context.store().read()?.records;
-    tell(Told::Listed(&records));
+    let seen: Vec<(Record, Liveness)> =
+        records.iter().map(|record| (record.clone(), facts::observe_service(record))).collect();
+    tell(Told::Listed(&seen));
 
     line("6. Accepting the same again changes nothing:".into());
     stage.declare(server, port, &json!({}))?;
