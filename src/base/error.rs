@@ -116,3 +116,22 @@ impl std::error::Error for Error {
 
 /// What ops and rooms return to doors.
 pub type Result<T> = std::result::Result<T, Error>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_that_people_can_act_on_come_with_a_hint() {
+        let check = |kind: std::io::ErrorKind, part: Option<&str>| {
+            let error = Error::io("cannot write `x`", std::io::Error::from(kind));
+            assert_eq!(error.hint.is_some(), part.is_some(), "{kind}");
+            assert!(part.is_none_or(|part| error.hint.as_deref().is_some_and(|hint| hint.contains(part))), "{kind}");
+        };
+        check(std::io::ErrorKind::StorageFull, Some("no space is left"));
+        check(std::io::ErrorKind::QuotaExceeded, Some("quota"));
+        check(std::io::ErrorKind::PermissionDenied, Some("owns the root"));
+        check(std::io::ErrorKind::ReadOnlyFilesystem, Some("read-only"));
+        check(std::io::ErrorKind::NotFound, None);
+    }
+}

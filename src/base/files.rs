@@ -132,3 +132,27 @@ pub fn open_append(path: &Path) -> io::Result<File> {
 fn mode(bits: u32) -> std::fs::Permissions {
     std::os::unix::fs::PermissionsExt::from_mode(bits)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn second_name_never_replaces_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+        write_atomic(&from, b"a", Durability::Cached).unwrap();
+        keep_as(&from, &to).unwrap();
+        write_atomic(&from, b"b", Durability::Cached).unwrap();
+        assert_eq!(keep_as(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(read_bounded(&to, 9).unwrap(), b"a");
+        assert_eq!(read_bounded(&from, 9).unwrap(), b"b");
+    }
+
+    #[test]
+    fn removal_of_what_is_not_there_is_no_error() {
+        let dir = tempfile::tempdir().unwrap();
+        remove(&dir.path().join("nothing")).unwrap();
+        assert!(remove(dir.path()).is_err(), "a folder is no file");
+    }
+}

@@ -12,9 +12,9 @@ use super::clock::{EpochMs, monotonic};
 use super::error::{Error, Kind};
 use super::files;
 
-/// The longest pause between two tries. Holders keep the lock for a few milliseconds (nothing slow happens under it),
-/// so a longer pause would only leave the lock idle.
-const PAUSE_MAX: Duration = Duration::from_millis(8);
+/// The longest pause between two tries. Holders keep the lock for a few milliseconds (nothing slow happens under it), so
+/// a longer pause would leave it idle, and one that writes again at once would get in before whoever waits.
+const PAUSE_MAX: Duration = Duration::from_millis(2);
 /// The first pause; each next one is twice as long.
 const PAUSE_MIN: Duration = Duration::from_micros(250);
 /// Longer waits would overflow the clock.

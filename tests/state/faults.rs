@@ -104,6 +104,22 @@ fn unreadable_state_on_a_read_only_file_system_is_still_said() {
 }
 
 #[test]
+fn malformed_record_that_cannot_be_set_aside_is_still_said() {
+    let (dir, root) = root();
+    let Some(mount) = Mount::new(dir.path(), "size=64k,mode=0700") else { return };
+    std::fs::create_dir_all(root.engine()).unwrap();
+    std::fs::write(root.state(), r#"{"version":1,"revision":1,"specs":[{"name":5}]}"#).unwrap();
+    if !mount.remount("ro") {
+        return;
+    }
+    let reading = store(&root).read_or_recover("list").unwrap();
+    assert_eq!((reading.document.malformed.len(), &reading.set_aside), (1, &None));
+    let notice = reading.notice().unwrap();
+    assert_eq!((notice.kind, notice.code), (Kind::StateSetAside, "state-malformed"));
+    assert!(notice.message.contains("/specs/0") && notice.message.contains("`name`"), "{}", notice.message);
+}
+
+#[test]
 fn what_is_no_regular_file_is_an_error_and_no_empty_state() {
     let check = |make: &dyn Fn(&Path)| {
         let (_dir, root) = root();
