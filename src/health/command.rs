@@ -85,9 +85,7 @@ impl CommandProbe {
         let mut command = Command::new(path);
         command.arg0(&self.program).args(&self.args);
         command.env_clear().envs(target.env.iter().map(|(key, value)| (key, value)));
-        if !target.cwd.is_empty() {
-            command.current_dir(target.cwd);
-        }
+        command.current_dir(folder(target));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn()?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -130,10 +128,14 @@ impl CommandProbe {
 
 /// Where the program is, looked up on the supervisor's own PATH; the shell is found without one too.
 fn locate(program: &str, target: &Target<'_>) -> Result<PathBuf, String> {
-    match resolve_program(program, target.cwd, target.search_path) {
+    match resolve_program(program, folder(target), target.search_path) {
         Err(_) if program == "sh" => Ok(PathBuf::from(SHELL)),
         found => found,
     }
+}
+
+fn folder<'a>(target: &Target<'a>) -> &'a str {
+    if target.cwd.is_empty() { "/" } else { target.cwd }
 }
 
 /// How watching a command came to its end.

@@ -55,8 +55,9 @@ pub(super) fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<Con
         match connect_one(address, share.max(CONNECT_TIME_MIN)) {
             Ok(connection) => return Ok(connection),
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => refused_by.push(*address),
-            // A machine without IPv6 has no ::1 to connect to; that says nothing about the service.
-            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable && !refused_by.is_empty() => {}
+            // A machine without IPv6 has no ::1 to connect to, which each kernel says in another way; once 127.0.0.1 has
+            // refused, that says nothing about the service.
+            Err(error) if is_without_ipv6(address, &error) && !refused_by.is_empty() => {}
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 other = Some(Failure::new(format!("no connection to {address} within {share:.1?}")));
             }
@@ -72,6 +73,10 @@ pub(super) fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<Con
             Err(if nobody_listens { ConnectFailure::Refused(failure) } else { ConnectFailure::Failed(failure) })
         }
     }
+}
+
+fn is_without_ipv6(address: &SocketAddr, error: &io::Error) -> bool {
+    address.is_ipv6() && is_loopback(address.ip()) && error.kind() != io::ErrorKind::TimedOut
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that connects")]

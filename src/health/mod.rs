@@ -26,7 +26,7 @@ use crate::service::{Identity, Proof};
 /// What a probe must know of the service beside its healthcheck.
 #[derive(Clone, Copy)]
 pub struct Target<'a> {
-    /// The folder in which command probes run; empty: the caller's own.
+    /// The folder in which command probes run; empty: the root folder, where a service without one runs too.
     pub cwd: &'a str,
     /// The service's whole environment, for command probes. Nothing is added to it.
     pub env: &'a [(String, String)],

@@ -2,7 +2,7 @@
 //!
 //! `naughty MODE PORT [MORE…]`. PORT 0 takes what the kernel gives; the first line on stdout is `listening on ADDRESS`,
 //! printed once it listens (`helper on …` for the mode `http-helper`). Every server is on 127.0.0.1 unless
-//! `NAUGHTY_HOST` says otherwise.
+//! `NAUGHTY_HOST` says otherwise, and shares its port with others that do so too if `NAUGHTY_SHARES` is set.
 //!
 //! | mode | what it does |
 //! |---|---|
@@ -20,7 +20,7 @@
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a test program does what the project must not")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -58,15 +58,31 @@ fn main() -> Outcome {
     }
 }
 
-/// Serves one connection after another; `each` gets the stream and how many came before.
-fn serve(port: &str, each: impl Fn(TcpStream, u64)) -> Outcome {
+/// Serves each connection in a thread of its own; `each` gets the stream and how many came before.
+fn serve(port: &str, each: impl Fn(TcpStream, u64) + Sync) -> Outcome {
     let host = std::env::var("NAUGHTY_HOST").unwrap_or_else(|_| "127.0.0.1".into());
-    let listener = TcpListener::bind((host.as_str(), port.parse::<u16>()?))?;
+    let listener = listen(SocketAddr::new(host.parse()?, port.parse()?))?;
     println!("listening on {}", listener.local_addr()?);
-    for (before, stream) in (0..).zip(listener.incoming()) {
-        each(stream?, before);
+    std::thread::scope(|scope| {
+        for (before, stream) in (0..).zip(listener.incoming()) {
+            let (stream, each) = (stream?, &each);
+            scope.spawn(move || each(stream, before));
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    use rustix::net::{AddressFamily, SocketType, bind, listen, socket, sockopt};
+    if std::env::var_os("NAUGHTY_SHARES").is_none() {
+        return TcpListener::bind(address);
     }
-    Ok(ExitCode::SUCCESS)
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let shared = socket(family, SocketType::STREAM, None)?;
+    sockopt::set_socket_reuseport(&shared, true)?;
+    bind(&shared, &address)?;
+    listen(&shared, 128)?;
+    Ok(shared.into())
 }
 
 fn help(port: &str, status: &str) -> Outcome {
@@ -92,8 +108,10 @@ fn take_request(stream: &TcpStream) {
 fn answer(mut stream: TcpStream, status: u64, body: &str) {
     take_request(&stream);
     let head = format!("HTTP/1.1 {status} Whatever\r\ncontent-length: {}\r\n\r\n", body.len());
-    // Who asks may have gone.
-    stream.write_all(format!("{head}{body}").as_bytes()).ok();
+    // Who asks may have gone. The connection is kept open, as servers do.
+    if stream.write_all(format!("{head}{body}").as_bytes()).is_ok() {
+        hold(stream);
+    }
 }
 
 fn redirect(mut stream: TcpStream, to: &str) {

@@ -82,6 +82,15 @@ fn it_runs_in_the_services_folder_with_the_services_environment_and_nothing_else
 }
 
 #[test]
+fn without_a_folder_it_runs_where_a_service_without_one_does() {
+    let target = Target { cwd: "", ..target() };
+    for check in [command("pwd", Some(&[]), "^/$"), command("./bin/sh", Some(&["-c", "pwd"]), "^/$")] {
+        let attempt = probe_once(&check, &target, &Settings::default());
+        assert!(matches!(attempt, Attempt::Passed(_)), "{attempt:?}");
+    }
+}
+
+#[test]
 fn whatever_way_a_probe_ends_its_whole_group_ends() {
     let check = |script: &str, part: Option<&str>| {
         let dir = tempfile::tempdir().expect("a folder");

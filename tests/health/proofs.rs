@@ -12,9 +12,9 @@ fn identity(of: &Naughty) -> Identity {
 }
 
 /// A service whose process is provably younger than `than`: by at least one clock tick.
-fn younger(than: &Identity) -> Naughty {
+fn younger(than: &Identity, start: impl Fn() -> Naughty) -> Naughty {
     (0..1000)
-        .map(|_| Naughty::start("hang", &[]))
+        .map(|_| start())
         .find(|candidate| identity(candidate).start_ticks > than.start_ticks)
         .expect("ten milliseconds pass")
 }
@@ -66,7 +66,7 @@ fn a_listener_of_the_services_helper_is_proof() {
 #[test]
 fn a_listener_that_is_older_than_the_service_fails_the_probe_and_is_named() {
     let stranger = Naughty::start("http", &[]);
-    let service = younger(&identity(&stranger));
+    let service = younger(&identity(&stranger), || Naughty::start("hang", &[]));
     let identity = identity(&service);
     let target = Target { service: Some(&identity), ..target() };
     let named = format!("pid {} `", stranger.child.id());
@@ -115,4 +115,29 @@ fn the_nearer_listener_is_the_one_that_counts() {
     let identity = identity(&service);
     let target = Target { service: Some(&identity), ..target() };
     check(&service.url(), &target, [Ok(Proof::Tree), Ok(Proof::Tree), Ok(Proof::Unverified)]);
+}
+
+#[test]
+fn of_two_that_share_a_port_the_one_that_answered_is_known() {
+    let stranger = Naughty::start_sharing(0);
+    let service = younger(&identity(&stranger), || Naughty::start_sharing(stranger.address.port()));
+    let identity = identity(&service);
+    let target = Target { service: Some(&identity), ..target() };
+    let named = format!("pid {} `", stranger.child.id());
+    let (mut passed, mut failed) = (0, 0);
+    // The kernel deals connections out by a hash of their ports: 64 to one side would be a chance of 1 in 2^63.
+    for _ in 0..64 {
+        let answer = attempt(&stranger.url(), ListenerProof::Prefer, &target);
+        let is_named = matches!(&answer, Attempt::Failed(failure) if failure.sentence().contains(&named));
+        assert!(is_named || answer == Attempt::Passed(Proof::Tree), "{answer:?}");
+        if is_named {
+            failed += 1
+        } else {
+            passed += 1
+        }
+        // One of two is a stranger's, so that no single answer is proof enough for `require`.
+        let strict = attempt(&stranger.url(), ListenerProof::Require, &target);
+        assert!(matches!(&strict, Attempt::Failed(failure) if failure.sentence().contains(&named)), "{strict:?}");
+    }
+    assert!(passed > 0 && failed > 0, "{passed} passed, {failed} failed");
 }

@@ -26,12 +26,17 @@ impl Naughty {
     }
 
     pub(crate) fn start_on(host: &str, mode: &str, more: &[&str]) -> Self {
-        Self::try_start(host, mode, 0, more).expect("it listens")
+        Self::try_start(host, mode, 0, more, false).expect("it listens")
+    }
+
+    /// Starts a server that shares its port with others of its kind.
+    pub(crate) fn start_sharing(port: u16) -> Self {
+        Self::try_start("127.0.0.1", "http", port, &[], true).expect("it listens")
     }
 
     /// Starts it on 127.0.0.1 at `port`; `None` if the system does not give it the port.
     pub(crate) fn try_start_at(port: u16, mode: &str) -> Option<Self> {
-        Self::try_start("127.0.0.1", mode, port, &[])
+        Self::try_start("127.0.0.1", mode, port, &[], false)
     }
 
     /// Starts it on 127.0.0.1 at `port`, to listen only after `delay_ms`; does not wait for that.
@@ -47,8 +52,12 @@ impl Naughty {
         Self { child, address: SocketAddr::from(([127, 0, 0, 1], port)) }
     }
 
-    fn try_start(host: &str, mode: &str, port: u16, more: &[&str]) -> Option<Self> {
-        let mut child = Command::new(naughty())
+    fn try_start(host: &str, mode: &str, port: u16, more: &[&str], shares: bool) -> Option<Self> {
+        let mut command = Command::new(naughty());
+        if shares {
+            command.env("NAUGHTY_SHARES", "1");
+        }
+        let mut child = command
             .args([mode, &port.to_string()])
             .args(more)
             .env("NAUGHTY_HOST", host)
