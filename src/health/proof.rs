@@ -12,7 +12,8 @@ use std::ops::ControlFlow;
 
 use crate::config::ListenerProof;
 use crate::process::{
-    Socket, answering, observe_all_holders, observe_holders, observe_identity, observe_listeners, observe_server_end,
+    Socket, answering, observe_all_holders, observe_holders, observe_identity, observe_listeners, observe_offspring,
+    observe_server_end,
 };
 use crate::service::Proof;
 
@@ -157,8 +158,8 @@ fn explain(peer: SocketAddr, holder: &Holder) -> Failure {
     Failure::new(format!("another process answers at {peer}: {}{which}", who(holder.pid)))
 }
 
-/// Whose the sockets are. The service's own process is looked at first, then its tree, and every process only if that
-/// leaves one open.
+/// Whose the sockets are. The service's own process is looked at first, then what descends from it in plain sight, then its
+/// whole tree, and every process only if that leaves one open: how many strangers there are must not slow a start.
 fn observe_owners(inodes: &[u64], target: &Target<'_>) -> HashMap<u64, Owner> {
     let mut owners: HashMap<u64, Owner> = HashMap::new();
     if inodes.is_empty() {
@@ -169,7 +170,8 @@ fn observe_owners(inodes: &[u64], target: &Target<'_>) -> HashMap<u64, Owner> {
         inodes.iter().all(|inode| owners.contains_key(inode))
     };
     let first = target.service.map(|service| service.pid);
-    if first.is_some_and(|pid| take_ours(&[pid])) || take_ours(&(target.tree)()) {
+    let is_near = first.is_some_and(|pid| take_ours(&[pid]) || take_ours(&observe_offspring(pid)));
+    if is_near || take_ours(&(target.tree)()) {
         return owners;
     }
     let open: Vec<u64> = inodes.iter().copied().filter(|inode| !owners.contains_key(inode)).collect();

@@ -24,7 +24,7 @@ pub use listeners::{Socket, SocketState, answering, observe_listeners, observe_s
 pub use look::{
     boot_id, observe_child_identity, observe_identity, observe_legacy_liveness, observe_liveness, own_identity,
 };
-pub use owners::{Portrait, observe_all_holders, observe_holders, observe_portrait};
+pub use owners::{Portrait, observe_all_holders, observe_holders, observe_offspring, observe_portrait};
 pub use resolve::resolve_program;
 pub use rustix::process::Signal;
 pub use signal::{Held, SignalError, hold};

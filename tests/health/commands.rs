@@ -97,8 +97,8 @@ fn whatever_way_a_probe_ends_its_whole_group_ends() {
         let fifo = dir.path().join("life");
         let made = std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs");
         assert!(made.success());
-        // The child holds the pipe's writing end until its death; end of file is the proof.
-        let script = format!("sleep 600 7>'{}' & {script}", fifo.display());
+        // The shell and its child hold the pipe's writing end until their death; end of file is the proof.
+        let script = format!("exec 7>'{}'; sleep 600 & {script}", fifo.display());
         let reader = std::thread::spawn(move || {
             let mut read = Vec::new();
             std::fs::File::open(fifo).expect("a pipe").read_to_end(&mut read).map(|_| ())
@@ -114,10 +114,9 @@ fn whatever_way_a_probe_ends_its_whole_group_ends() {
     };
     check("wait", Some("did not end within 500.0ms"));
     check("trap '' TERM INT HUP; wait", Some("did not end within"));
-    // The shell must not be gone before its child has opened the pipe.
-    check("sleep 0.1; echo ok", None);
-    check("sleep 0.1; exit 3", Some("exit status 3"));
-    check("sleep 0.1; exec >&- 2>&-; wait", Some("did not end within"));
+    check("echo ok", None);
+    check("exit 3", Some("exit status 3"));
+    check("exec >&- 2>&-; wait", Some("did not end within"));
 }
 
 #[test]
