@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use minions_managed::{cli, config};
+use minions_managed::{cli, config, sidecar};
 
 fn check(path: &str, expected: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -26,6 +26,11 @@ fn the_reference_of_settings_is_what_the_table_says() {
 fn the_schema_of_settings_is_what_the_table_says() {
     let schema = serde_json::to_string_pretty(&config::docs::schema()).unwrap();
     check("schemas/config.schema.json", &format!("{schema}\n"));
+}
+
+#[test]
+fn the_reference_of_verdicts_is_what_the_table_of_codes_says() {
+    check("docs/verdict.md", &sidecar::codes_markdown());
 }
 
 #[test]

@@ -106,6 +106,21 @@ codes! {
     NoCwd "no-cwd" "There is no `cwd`, so that the service belongs to no worktree."
 }
 
+/// docs/verdict.md: every code and what it means.
+pub fn codes_markdown() -> String {
+    let is_warning =
+        |code: &Code| Code::ALL.iter().position(|c| c == code) >= Code::ALL.iter().position(|c| *c == Code::UnknownKey);
+    let row = |code: &Code| format!("| `{}` | {} |\n", code.text(), code.meaning());
+    let failures: String = Code::ALL.iter().filter(|code| !is_warning(code)).map(row).collect();
+    let warnings: String = Code::ALL.iter().filter(|code| is_warning(code)).map(row).collect();
+    format!(
+        "# What a verdict can say\n\nWritten from `src/sidecar/codes.rs`. The reason of a failure in spec `i` is `spec[i]: CODE`, \
+         with a detail in parentheses where there is one; a working folder's is `invalid-workdir: spec[i]: WHY`. The order here \
+         is the order of issues; the first is the reason.\n\n\
+         ## Failures\n\n| code | meaning |\n|---|---|\n{failures}\n## Warnings\n\n| code | meaning |\n|---|---|\n{warnings}"
+    )
+}
+
 /// A code with what stands in parentheses behind it, or, for `json-parse` and `invalid-workdir`, behind a colon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Coded {

@@ -1,7 +1,11 @@
 //! The verdict as a compiler would show it: each issue with the lines of the file that it is about.
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use std::ops::Range;
 
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use regex::Regex;
+
+use super::rules::is_ours;
 use super::{Code, Issue, Verdict};
 
 /// At most this many issues, and as many warnings, are shown with their lines; of the rest the number.
@@ -60,9 +64,54 @@ fn masked(text: &str) -> String {
         }
         rest = end;
     }
-    for span in super::source::env_values(text) {
+    for span in super::source::env_values(text).unwrap_or_else(|| loose_values(text)) {
         bytes[span].fill(b'*');
     }
     // Only whole characters were replaced, by ASCII.
     String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Where a text that is no document has what may be env values: string values of keys that are none of ours.
+fn loose_values(text: &str) -> Vec<Range<usize>> {
+    // A string may lack its end, as in a torn file.
+    let Ok(pair) = Regex::new(r#""([^"\\\n]*)"\s*:\s*"((?:[^"\\]|\\.)*)"#) else { return Vec::new() };
+    let values = pair.captures_iter(text).filter(|found| !is_ours(&found[1]));
+    values.filter_map(|found| found.get(2)).map(|value| value.range()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+    use crate::sidecar::{Expectations, Judge, System, decide};
+
+    fn shown(text: &str) -> String {
+        let judge = Judge::new(&Settings::default()).unwrap();
+        let verdict = decide(text.as_bytes(), &judge, &Expectations::default(), &System::default());
+        excerpt(text, "x/managed-spawn.json", &verdict, false)
+    }
+
+    #[test]
+    fn an_issue_is_shown_on_its_line_with_a_caret_and_help() {
+        let text = "{\"specs\": [{\n  \"name\": \"Bad\",\n  \"cmd\": \"node\",\n  \"healthcheck\": {\"type\": \"http\", \
+                    \"url\": \"http://x/\", \"expect_status\": 200, \"timeout_s\": 5},\n  \"cwd\": \"\"}]}";
+        let expected = "\
+error[name-not-kebab-case]: the name `Bad` is not kebab-case
+ --> x/managed-spawn.json:2:11
+  |
+2 |   \"name\": \"Bad\",
+  |           ^^^^^
+  |
+  = help: use lower-case letters, digits and single hyphens between them, such as \"web-1\"";
+        assert!(shown(text).starts_with(expected), "{}", shown(text));
+    }
+
+    #[test]
+    fn secrets_are_masked_whether_the_file_parses_or_not() {
+        let good = r#"{"specs": [{"name": "B", "env": {"PORT": "s3cret\\é"}, "cmd": "node http://u:s3cret@h/"}]}"#;
+        for text in [good.to_owned(), good.replace("}]}", ""), good.replace("}, \"cmd\"", "} \"cmd\"")] {
+            assert!(shown(&text).contains("PORT"), "{}", shown(&text));
+            assert!(!shown(&text).contains("s3cret"), "{}", shown(&text));
+        }
+    }
 }

@@ -24,7 +24,7 @@ use std::path::Path;
 
 use crate::service::Spec;
 
-pub use codes::Code;
+pub use codes::{Code, codes_markdown};
 pub use decide::{decide, decide_with_schema};
 pub use excerpt::excerpt;
 pub use judge::Judge;

@@ -18,7 +18,7 @@ pub(super) struct Notes {
     pub(super) warnings: Vec<Issue>,
     /// The spec that is being judged; `None` outside of any.
     pub(super) spec: Option<usize>,
-    /// Its name, if it has one.
+    /// Its name, if it has one, as [`shown`].
     pub(super) name: Option<String>,
 }
 
@@ -50,7 +50,7 @@ impl Notes {
     /// Who is being judged, for a sentence: "service `web`", or "`specs[0]`" while it has no name.
     pub(super) fn who(&self) -> String {
         match (&self.name, self.spec) {
-            (Some(name), _) => format!("service {}", shown(name)),
+            (Some(name), _) => format!("service {name}"),
             (None, Some(index)) => format!("`specs[{index}]`"),
             (None, None) => "the sidecar".to_owned(),
         }

@@ -266,13 +266,13 @@ impl<'s> Node<'s> {
     }
 }
 
-/// Where env values of specs stand in `text`, without their quotes; nothing if it is no document.
-pub(super) fn env_values(text: &str) -> Vec<Range<usize>> {
-    let document = read(text.as_bytes()).ok().and_then(Node::object).unwrap_or_default();
+/// Where env values of specs stand in `text`, without their quotes; `None` if it is no document.
+pub(super) fn env_values(text: &str) -> Option<Vec<Range<usize>>> {
+    let document = read(text.as_bytes()).ok()?.object().unwrap_or_default();
     let specs = document.get("specs").and_then(Node::array).unwrap_or_default();
     let envs = specs.into_iter().filter_map(|spec| spec.object()?.get("env")?.object());
     let values = envs.flat_map(|env| env.entries).filter(|entry| entry.value.first() == b'"');
-    values.map(|entry| entry.value.span()).map(|span| span.start + 1..span.end - 1).collect()
+    Some(values.map(|entry| entry.value.span()).map(|span| span.start + 1..span.end - 1).collect())
 }
 
 /// Collects an object's pairs, repetitions included.

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use minions_managed::config::Settings;
+use minions_managed::service::{check_expect_regex, expect_regex};
 use minions_managed::sidecar::{
     Code, Expectations, Issue, Judge, System, Verdict, decide, decide_with_schema, excerpt, schema,
 };
@@ -236,12 +237,71 @@ fn check_shape(bytes: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Patterns out of the parts that are special somewhere.
+fn pattern() -> impl Strategy<Value = String> {
+    let parts = [
+        "a",
+        "日",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "{2}",
+        "{2,}",
+        "{,2}",
+        "{1,0}",
+        "*",
+        "+",
+        "?",
+        "|",
+        "^",
+        "$",
+        ".",
+        "-",
+        "&&",
+        "\\",
+        "\\d",
+        "\\p",
+        "\\pL",
+        "\\p{",
+        "\\p{Greek}",
+        "\\P{x}",
+        "\\x",
+        "\\x{41}",
+        "\\u0041",
+        "\\1",
+        "\\b",
+        "\\b{start}",
+        "(?",
+        "(?i)",
+        "(?-u)",
+        "(?P<n>",
+        "(?<n>",
+        "(?=",
+        "(?x)",
+        "#",
+        "[:alpha:]",
+        "\"",
+        ":",
+        "\n",
+    ];
+    prop::collection::vec(select(parts.to_vec()), 0..8).prop_map(|parts| parts.concat())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    // PROPTEST_CASES=1000000 makes a fuzzer of it.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_get_a_verdict(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         check_shape(&bytes)?;
+    }
+
+    #[test]
+    fn a_pattern_passes_if_and_only_if_a_probe_can_compile_it(pattern in pattern()) {
+        prop_assert_eq!(check_expect_regex(&pattern).err(), expect_regex(&pattern).err());
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(super) fn judge(trial: &mut Trial<'_>, fields: &Fields<'_>) -> EnvVars {
 }
 
 fn key(trial: &mut Trial<'_>, item: &Spot<'_>, entry: &Entry<'_>) {
-    let name = shown(&entry.key);
+    let name = || shown(&entry.key);
     match trial.judge.env_key(&entry.key) {
         KeyVerdict::Fine => {}
         KeyVerdict::NotOnAllowlist => {
@@ -53,16 +53,16 @@ fn key(trial: &mut Trial<'_>, item: &Spot<'_>, entry: &Entry<'_>) {
                     settings.env_key_allowlist_prefixes.join(", ")
                 ),
             };
-            let message = format!("the env key {name} of {} is not allowed", trial.notes.who());
+            let message = format!("the env key {} of {} is not allowed", name(), trial.notes.who());
             trial.fail(item, Code::EnvKeyNotOnAllowlist.of(&entry.key), message, help);
         }
         KeyVerdict::Malformed => {
-            let message = format!("the env key {name} of {} is no name of a variable", trial.notes.who());
+            let message = format!("the env key {} of {} is no name of a variable", name(), trial.notes.who());
             let help = "use letters, digits and underscores, not starting with a digit";
             trial.fail(item, Code::EnvKeyMalformed.of(&entry.key), message, help);
         }
         KeyVerdict::Denied => {
-            let message = format!("the env key {name} of {} looks like a credential's", trial.notes.who());
+            let message = format!("the env key {} of {} looks like a credential's", name(), trial.notes.who());
             let help = "let the service read its credentials from a file, or add the key to envKeyDenyOverrides";
             trial.fail(item, Code::EnvKeyDenied.of(&entry.key), message, help);
         }
@@ -70,15 +70,16 @@ fn key(trial: &mut Trial<'_>, item: &Spot<'_>, entry: &Entry<'_>) {
 }
 
 fn value(trial: &mut Trial<'_>, item: &Spot<'_>, entry: &Entry<'_>) {
-    let name = shown(&entry.key);
+    let name = || shown(&entry.key);
     let Some(value) = entry.value.text() else {
-        let message = format!("the value of env key {name} of {} is no string", trial.notes.who());
+        let message = format!("the value of env key {} of {} is no string", name(), trial.notes.who());
         trial.fail(item, Code::EnvValueNotString.of(&entry.key), message, "put it in quotes");
         return;
     };
     if is_longer(&value, VALUE_LENGTH_MAX) {
         let message = format!(
-            "the value of env key {name} of {} is longer than {VALUE_LENGTH_MAX} characters",
+            "the value of env key {} of {} is longer than {VALUE_LENGTH_MAX} characters",
+            name(),
             trial.notes.who()
         );
         trial.fail(
@@ -89,7 +90,7 @@ fn value(trial: &mut Trial<'_>, item: &Spot<'_>, entry: &Entry<'_>) {
         );
     }
     if value.contains('\0') {
-        let message = format!("the value of env key {name} of {} holds a NUL character", trial.notes.who());
+        let message = format!("the value of env key {} of {} holds a NUL character", name(), trial.notes.who());
         trial.fail(item, Code::EnvValueHasNul.of(&entry.key), message, "take the NUL out: no variable can hold one");
     }
 }

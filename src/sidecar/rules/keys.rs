@@ -35,6 +35,11 @@ pub(super) const HTTP: &[&str] =
 pub(super) const COMMAND: &[&str] =
     &["type", "cmd", "args", "shell", "expect_regex", "interval_s", "timeout_s", "failure_threshold", "on_unhealthy"];
 
+/// Whether `key` is one that a sidecar may have.
+pub(in crate::sidecar) fn is_ours(key: &str) -> bool {
+    [DOCUMENT, SPEC, HTTP, COMMAND].iter().any(|keys| keys.contains(&key))
+}
+
 /// Warns about the keys of `fields` that are not among `known`, and about repeated ones.
 pub(super) fn judge(trial: &mut Trial<'_>, fields: &Fields<'_>, known: &[&str]) {
     let unknown = fields.object.entries.iter().filter(|entry| !known.contains(&entry.key.as_ref()));

@@ -25,6 +25,7 @@ use super::spot::Spot;
 use super::{Expectations, Judge, Surroundings};
 
 pub(super) use document::document;
+pub(super) use keys::is_ours;
 
 /// One sidecar before the judge.
 pub(super) struct Trial<'a> {

@@ -12,7 +12,7 @@ pub(super) fn judge(trial: &mut Trial<'_>, fields: &Fields<'_>) -> String {
         trial.fail(&fields.place("name"), Code::NameMissing, message, "give a kebab-case name, such as \"web\"");
         return String::new();
     };
-    trial.notes.name = Some(name.to_string());
+    trial.notes.name = Some(shown(&name));
     let length_max = trial.judge.settings.max_name_length;
     if is_longer(&name, length_max) {
         let message = format!("the name {} is longer than {length_max} characters", shown(&name));

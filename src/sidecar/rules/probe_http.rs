@@ -25,22 +25,25 @@ fn url(trial: &mut Trial<'_>, fields: &Fields<'_>) -> String {
         trial.fail(&spot, Code::HealthcheckUrlMissing, message, URL_HELP);
         return String::new();
     };
-    let name = shown(&url);
+    let name = || shown(&url);
     if url.contains('\0') {
         let message = format!("the address of the healthcheck of {} holds a NUL character", trial.notes.who());
         trial.fail(&spot, Code::HealthcheckUrlHasNul, message, "take the NUL out");
     } else if !is_absolute(&url) {
-        let message = format!("the address {name} of the healthcheck of {} is not absolute", trial.notes.who());
+        let message = format!("the address {} of the healthcheck of {} is not absolute", name(), trial.notes.who());
         trial.fail(&spot, Code::HealthcheckUrlNotAbsolute, message, URL_HELP);
     } else {
         match host_of(&url) {
             None => {
-                let message = format!("the address {name} of the healthcheck of {} is none", trial.notes.who());
+                let message = format!("the address {} of the healthcheck of {} is none", name(), trial.notes.who());
                 trial.fail(&spot, Code::HealthcheckUrlInvalid, message, URL_HELP);
             }
             Some(host) if leads_away(trial, &host) => {
-                let message =
-                    format!("the address {name} of the healthcheck of {} leads to another machine", trial.notes.who());
+                let message = format!(
+                    "the address {} of the healthcheck of {} leads to another machine",
+                    name(),
+                    trial.notes.who()
+                );
                 let help = "probe the service itself, at localhost, 127.0.0.1 or [::1]";
                 trial.fail(&spot, Code::HealthcheckUrlNotLoopback, message, help);
             }

@@ -16,45 +16,43 @@ pub(super) fn all(trial: &mut Trial<'_>, spots: &[Spot<'_>]) -> Vec<Spec> {
     for (index, spot) in spots.iter().enumerate() {
         trial.notes.spec = Some(index);
         trial.notes.name = None;
-        if let Some(spec) = one(trial, *spot) {
-            between(trial, spot, &spec, (&mut names, &mut ports));
-            specs.push(spec);
-        }
+        let Some(fields) = Fields::open(*spot) else {
+            let message = format!("{} is no object", trial.notes.who());
+            trial.fail(spot, Code::NotAnObject, message, "describe each service as an object");
+            continue;
+        };
+        let spec = one(trial, &fields);
+        between(trial, &fields, &spec, (&mut names, &mut ports));
+        specs.push(spec);
     }
     (trial.notes.spec, trial.notes.name) = (None, None);
     specs
 }
 
-fn one(trial: &mut Trial<'_>, spot: Spot<'_>) -> Option<Spec> {
-    let Some(fields) = Fields::open(spot) else {
-        let message = format!("{} is no object", trial.notes.who());
-        trial.fail(&spot, Code::NotAnObject, message, "describe each service as an object");
-        return None;
-    };
-    let name = name::judge(trial, &fields);
-    keys::judge(trial, &fields, keys::SPEC);
-    // The trusted path of a command depends on the working folder, whose own failures come later in the order.
-    let folder = cwd::text(&fields);
-    let cmd = cmd::judge(trial, &fields, &folder);
-    let args = args::judge(trial, &fields, &args::SERVICE).unwrap_or_default();
-    let cwd = cwd::judge(trial, &fields);
-    let env = env::judge(trial, &fields);
-    let ports = ports::judge(trial, &fields);
-    let ttl_minutes = ttl::judge(trial, &fields);
-    let attrs = attrs::judge(trial, &fields);
-    let healthcheck = healthcheck::judge(trial, &fields, &folder);
-    Some(Spec { name, cmd, args, cwd, env, ports, ttl_minutes, attrs, healthcheck })
+fn one(trial: &mut Trial<'_>, fields: &Fields<'_>) -> Spec {
+    let name = name::judge(trial, fields);
+    keys::judge(trial, fields, keys::SPEC);
+    // Whether a command's path is trusted depends on the working folder, whose own failures come later in the order.
+    let folder = cwd::text(fields);
+    let cmd = cmd::judge(trial, fields, &folder);
+    let args = args::judge(trial, fields, &args::SERVICE).unwrap_or_default();
+    let cwd = cwd::judge(trial, fields);
+    let env = env::judge(trial, fields);
+    let ports = ports::judge(trial, fields);
+    let ttl_minutes = ttl::judge(trial, fields);
+    let attrs = attrs::judge(trial, fields);
+    let healthcheck = healthcheck::judge(trial, fields, &folder);
+    Spec { name, cmd, args, cwd, env, ports, ttl_minutes, attrs, healthcheck }
 }
 
 /// What holds between `spec` and those before it: no name twice; a port twice is odd.
 fn between(
     trial: &mut Trial<'_>,
-    spot: &Spot<'_>,
+    fields: &Fields<'_>,
     spec: &Spec,
     (names, ports): (&mut HashMap<String, usize>, &mut HashMap<u16, usize>),
 ) {
     let index = trial.notes.spec.unwrap_or_default();
-    let Some(fields) = Fields::open(*spot) else { return };
     if let Some(first) = names.get(&spec.name).filter(|_| !spec.name.is_empty()) {
         let message = format!("the name {} is taken by `specs[{first}]`", shown(&spec.name));
         trial.fail(
