@@ -35,11 +35,19 @@ pub fn observe(mut record: Record) -> Seen {
 /// The record as compact JSON, the values of denied environment keys and user info in URLs hidden. `alive` is null
 /// where it could not be told.
 pub fn json(seen: &Seen, deny: &DenyPatterns) -> String {
-    let text = serde_json::to_string(&RecordJson(&seen.record)).expect("a record is an object whose keys are strings");
-    if seen.liveness != Liveness::Unknown && !is_secret_bearing(&seen.record, &text, deny) {
-        return text;
+    let mut text = Vec::new();
+    push_json(&mut text, seen, deny);
+    into_text(text)
+}
+
+/// Appends the same to `out`: a list of thousands is written into one piece of memory.
+pub fn push_json(out: &mut Vec<u8>, seen: &Seen, deny: &DenyPatterns) {
+    let start = out.len();
+    serde_json::to_writer(&mut *out, &RecordJson(&seen.record)).expect("memory takes every byte, and keys are strings");
+    if seen.liveness != Liveness::Unknown && !is_secret_bearing(&seen.record, &out[start..], deny) {
+        return;
     }
-    let Ok(Value::Object(mut object)) = serde_json::from_str(&text) else {
+    let Ok(Value::Object(mut object)) = serde_json::from_slice(&out[start..]) else {
         unreachable!("it was just written as an object")
     };
     if seen.liveness == Liveness::Unknown {
@@ -52,12 +60,18 @@ pub fn json(seen: &Seen, deny: &DenyPatterns) -> String {
     }
     let mut value = Value::Object(object);
     redact::json_urls(&mut value);
-    value.to_string()
+    out.truncate(start);
+    serde_json::to_writer(out, &value).expect("memory takes every byte, and keys are strings");
+}
+
+/// What [`push_json`] wrote.
+pub(super) fn into_text(json: Vec<u8>) -> String {
+    String::from_utf8(json).expect("JSON of strings is UTF-8")
 }
 
 /// Whether something in the record may have to be hidden. Asks of the whole text at once, where the end of a URL's
 /// authority is found no earlier than in the strings it is made of, so that nothing is missed.
-fn is_secret_bearing(record: &Record, text: &str, deny: &DenyPatterns) -> bool {
+fn is_secret_bearing(record: &Record, json: &[u8], deny: &DenyPatterns) -> bool {
     let mut keys = record.spec.env.iter().chain(&record.passed_env).map(|(key, _)| key);
-    keys.any(|key| deny.is_match(key)) || redact::has_user_info(text)
+    keys.any(|key| deny.is_match(key)) || std::str::from_utf8(json).is_ok_and(redact::has_user_info)
 }

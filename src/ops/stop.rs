@@ -9,7 +9,7 @@ use crate::service::{Claim, ExitRecord, Record, Status};
 use crate::state::SetAside;
 
 use super::context::Context;
-use super::{ending, facts};
+use super::{ending, facts, find};
 
 /// How many services are ended side by side; each waits, so that threads are all it costs.
 const AT_ONCE_MAX: usize = 32;
@@ -68,7 +68,7 @@ fn claim(context: &Context, names: &[&String]) -> Result<(Vec<Record>, Option<Se
     let changed = store.change("stop", |document| {
         let found: Vec<Record> = names
             .iter()
-            .map(|name| document.find(name).cloned().ok_or_else(|| unknown(name)))
+            .map(|name| document.find(name).cloned().ok_or_else(|| find::no_such_service(document, name)))
             .collect::<Result<_>>()?;
         if let Some(refusal) = found.iter().find_map(refusal) {
             return Err(refusal);
@@ -115,10 +115,4 @@ fn settle(context: &Context, records: &[Record], items: &[Stopped]) -> Result<()
         }
     }
     Ok(())
-}
-
-/// There is no service of that name.
-pub fn unknown(name: &str) -> Error {
-    Error::new(Kind::NotFound, "no-such-service", format!("there is no service `{}`", name.escape_debug()))
-        .with_hint("`minions managed list` shows the names; a service of another scope has a suffix")
 }

@@ -13,7 +13,7 @@ mod wire;
 
 pub use document::{DEPTH_MAX, Document, Malformed, VERSION};
 pub use error::Error;
-pub use etag::{etag, etag_shown, etag_texts};
+pub use etag::{etag, etag_of_array, etag_shown};
 pub use evidence::{
     Evidence, Launch, Started, read_all, read_exit, read_launch, read_one, read_service, read_shim, remove_shim,
     write_exit, write_launch, write_service, write_shim,

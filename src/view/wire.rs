@@ -10,16 +10,13 @@ pub fn error(error: &Error) -> String {
     line(&json!({ "error": { "code": error.code, "message": error.chain(), "hint": error.hint } }))
 }
 
-/// `{"items": […], "etag": "…"}`; each item is compact JSON already, so that a list of thousands is not parsed again.
-pub fn list<'a>(items: impl Iterator<Item = &'a str>, etag: &str) -> String {
-    let mut text = String::from("{\"items\":[");
-    for (at, item) in items.enumerate() {
-        text.push_str(if at == 0 { "" } else { "," });
-        text.push_str(item);
-    }
+/// `{"items": […], "etag": "…"}`; `items` is a compact JSON array already, so that a list of thousands is neither parsed
+/// nor copied again.
+pub fn list(mut items: String, etag: &str) -> String {
+    items.insert_str(0, "{\"items\":");
     // An etag is hex digits: nothing in it needs an escape.
-    text.extend(["],\"etag\":\"", etag, "\"}\n"]);
-    text
+    items.extend([",\"etag\":\"", etag, "\"}\n"]);
+    items
 }
 
 /// `{"not_modified": true, "etag": "…"}`.
@@ -79,7 +76,7 @@ mod tests {
 
     #[test]
     fn lists_carry_items_and_etag_in_this_order() {
-        assert_eq!(list([].into_iter(), "abc"), "{\"items\":[],\"etag\":\"abc\"}\n");
-        assert_eq!(list(["1", "2"].into_iter(), "abc"), "{\"items\":[1,2],\"etag\":\"abc\"}\n");
+        assert_eq!(list("[]".into(), "abc"), "{\"items\":[],\"etag\":\"abc\"}\n");
+        assert_eq!(list("[1,2]".into(), "abc"), "{\"items\":[1,2],\"etag\":\"abc\"}\n");
     }
 }

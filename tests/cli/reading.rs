@@ -128,6 +128,20 @@ fn the_etag_is_of_the_records_shown_and_only_a_matching_one_is_not_modified() {
 }
 
 #[test]
+fn a_long_list_is_in_order_and_its_etag_is_that_of_its_items() {
+    let mut records: Vec<Value> = (0..300).map(|n| record(&format!("s-{n:03}"), "shop")).collect();
+    records[7]["env"] = json!({"MY_TOKEN": "hunter2"});
+    records.reverse();
+    let ran = with_records(&records).run(&["list", "--format", "json"]);
+    let expected: Vec<String> = (0..300).map(|n| format!("s-{n:03}")).collect();
+    assert_eq!(names(&ran), expected);
+    let items = ran.stdout.strip_prefix("{\"items\":").and_then(|rest| rest.split(",\"etag\":").next()).expect("items");
+    let hash = <sha1::Sha1 as sha1::Digest>::digest(items);
+    let digits: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(ran.json()["etag"], digits);
+}
+
+#[test]
 fn secrets_are_in_no_output() {
     let mut secret = record("web", "shop");
     secret["env"] = json!({"MY_TOKEN": "hunter2", "DATABASE_URL": "postgres://bob:hunter2@db/x", "PORT": "3001"});
