@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use crate::ops::logs::{Follower, Which, locate};
+use crate::base::error::{Error, Kind};
+use crate::ops::logs::{Follower, Place, Which, locate};
 use crate::view::escape::Filter;
+use crate::view::wire;
 
 use super::Door;
 use super::exit::Outcome;
@@ -15,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 ///
 /// On a terminal, escapes other than colours are taken out; elsewhere the log goes through as it is. Following goes on
 /// over rotations, and when the service ends, until interrupted or until nobody reads. A service that was stopped may
-/// have left its log: it is found by its name.
+/// have left its log: it is found by its name. With --format json: {"name", "log_path", "lines": […]}.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: minions managed logs web -n 100 -f")]
 pub(super) struct Args {
@@ -44,6 +46,9 @@ pub(super) fn run(args: &Args, door: &Door) -> Outcome {
     if !follower.is_there() {
         door.ui.note(&format!("`{}` has written nothing yet", args.name));
     }
+    if door.ui.is_json() {
+        return document(args, &place, follower, door);
+    }
     let mut filter = Filter::default();
     let is_terminal = door.ui.is_terminal();
     loop {
@@ -54,4 +59,23 @@ pub(super) fn run(args: &Args, door: &Door) -> Outcome {
             return Ok(door.end(None, place.set_aside.as_ref()));
         }
     }
+}
+
+/// The lines as one JSON document.
+fn document(args: &Args, place: &Place, mut follower: Follower, door: &Door) -> Outcome {
+    if args.follow {
+        return Err(Error::new(Kind::Usage, "usage", "a log that is followed has no end, so it is no JSON document")
+            .with_hint("leave out --follow, or --format json"));
+    }
+    let mut bytes = Vec::new();
+    loop {
+        let more = follower.next_bytes()?;
+        if more.is_empty() {
+            break;
+        }
+        bytes.extend(more);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    door.ui.data(wire::log(&args.name, &place.path.display().to_string(), text.lines()))?;
+    Ok(door.end(None, place.set_aside.as_ref()))
 }

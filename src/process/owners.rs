@@ -146,7 +146,8 @@ mod tests {
     fn children_and_grandchildren_are_offspring_and_nobody_else() {
         use std::io::{BufRead as _, BufReader};
         let mut child = std::process::Command::new("sh")
-            .args(["-c", "cat & echo $!; wait"])
+            // A shell gives a background command the null device as stdin, unless it is told another.
+            .args(["-c", "exec 3<&0; cat <&3 & echo $!; wait"])
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
             .spawn()

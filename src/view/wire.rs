@@ -49,6 +49,11 @@ pub fn settings(items: &[SettingJson<'_>], file: &str) -> String {
     line(&Settings { items, file })
 }
 
+/// `{"name", "log_path", "lines": […]}`: the end of a log.
+pub fn log<'a>(name: &str, path: &str, lines: impl Iterator<Item = &'a str>) -> String {
+    line(&json!({ "name": name, "log_path": path, "lines": lines.collect::<Vec<_>>() }))
+}
+
 /// Any value as one line.
 pub fn line(value: &impl Serialize) -> String {
     let mut text = serde_json::to_string(value).expect("keys are strings and no serializer of ours fails");

@@ -230,6 +230,10 @@ fn the_end_of_a_log_goes_out_byte_for_byte() {
     check(&["logs", "web", "-n", "3"], 3, "line 198 ");
     check(&["logs", "web", "--lines", "1000"], 200, "line 1 ");
     check(&["logs", "web", "-n", "0"], 0, "");
+    let document = place.run(&["logs", "web", "-n", "2", "--format", "json"]).json();
+    assert_eq!(document["lines"], json!(["line 199 \u{1b}[2J", "line 200 \u{1b}[2J"]));
+    assert_eq!(document["name"], "web");
+    place.run(&["logs", "web", "-f", "--format", "json"]).expect(64, "[usage, exit 64]");
     assert!(place.run(&["show", "web"]).stdout.contains("  line 200 \\u{1b}[2J\n"));
 }
 

@@ -52,9 +52,16 @@ fn a_wrong_setting_stops_every_command_that_reads_settings() {
 #[test]
 fn schemas_are_printed_as_committed() {
     let place = Place::new();
-    let printed = place.run(&["schema", "config"]);
-    assert_eq!(printed.code, 0);
-    assert_eq!(printed.stdout, read("schemas/config.schema.json"));
+    let check = |args: &[&str], file: &str| {
+        let printed = place.run(args);
+        assert_eq!(printed.code, 0, "{printed}");
+        assert_eq!(printed.stdout, read(file));
+    };
+    check(&["schema"], "schemas/managed-spawn.schema.json");
+    check(&["schema", "sidecar"], "schemas/managed-spawn.schema.json");
+    check(&["schema", "state"], "schemas/state.schema.json");
+    check(&["schema", "config"], "schemas/config.schema.json");
+    place.run(&["schema", "event"]).expect(6, "[schema-missing, exit 6]");
 }
 
 #[test]
