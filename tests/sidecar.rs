@@ -4,6 +4,9 @@
 #[path = "sidecar/codes.rs"]
 mod codes;
 #[cfg(test)]
+#[path = "sidecar/hostile.rs"]
+mod hostile;
+#[cfg(test)]
 #[path = "sidecar/place.rs"]
 mod place;
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod shape;
 mod source;
 mod spot;
 mod surroundings;
+mod value;
 mod wire;
 
 use std::ops::Range;

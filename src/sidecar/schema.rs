@@ -11,6 +11,9 @@ use crate::config::Settings;
 /// The committed schema, with the limits of the default settings.
 const TEXT: &str = include_str!("../../schemas/managed-spawn.schema.json");
 
+/// So many failures of the schema are compared with the issues; more only a file made for it has.
+const ERRORS_MAX: usize = 1000;
+
 /// Where limits stand in the schema that settings move: the pointer, and the setting.
 type Limit = (&'static str, fn(&Settings) -> u64);
 const LIMITS: &[Limit] = &[
@@ -41,8 +44,8 @@ pub(super) fn compiled(settings: &Settings) -> jsonschema::Validator {
 /// Notes what the schema says of `document` where no rule has spoken at, under or above the place.
 pub(super) fn judge(notes: &mut Notes, document: Node<'_>, validator: &jsonschema::Validator) {
     // JSON numbers have no bound; a double does. The largest fails the same checks as what lies beyond it.
-    let value = document.value(&json!(f64::MAX));
-    for error in validator.iter_errors(&value) {
+    let (value, _) = document.value(&json!(f64::MAX));
+    for error in validator.iter_errors(&value).take(ERRORS_MAX) {
         let place = error.instance_path().as_str().to_owned();
         if notes.issues.iter().any(|issue| is_within(&issue.pointer, &place) || is_within(&place, &issue.pointer)) {
             continue;

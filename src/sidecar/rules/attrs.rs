@@ -8,7 +8,7 @@ use crate::sidecar::spot::Fields;
 pub(super) fn judge(trial: &mut Trial<'_>, fields: &Fields<'_>) -> Attrs {
     let Some(spot) = fields.get("attrs") else { return Attrs::new() };
     // As in JavaScript, a number that is no finite double becomes null.
-    let serde_json::Value::Object(attrs) = spot.node.value(&serde_json::Value::Null) else {
+    let (serde_json::Value::Object(attrs), bytes) = spot.node.value(&serde_json::Value::Null) else {
         let message = format!("`attrs` of {} is no object", trial.notes.who());
         trial.fail(
             &spot,
@@ -19,7 +19,6 @@ pub(super) fn judge(trial: &mut Trial<'_>, fields: &Fields<'_>) -> Attrs {
         return Attrs::new();
     };
     let bytes_max = trial.judge.settings.max_attrs_bytes;
-    let bytes = spot.node.compact_bytes();
     if bytes > usize::try_from(bytes_max).unwrap_or(usize::MAX) {
         let message =
             format!("`attrs` of {} takes {bytes} bytes as compact JSON, more than {bytes_max}", trial.notes.who());
