@@ -59,13 +59,11 @@ pub fn run(context: &Context, filter: &Filter) -> Result<Listing> {
     records.retain(|record| is_match(record, filter, worktree.as_deref()));
     records.sort_by(|a, b| a.name.cmp(&b.name));
     let deny = DenyPatterns::new(&context.settings.env_key_deny_patterns);
-    let mut items = Vec::with_capacity(records.len());
-    let mut json = vec![b'['];
-    for part in observe_in_parts(records, &deny) {
-        if !items.is_empty() {
-            json.push(b',');
-        }
+    let mut parts = observe_in_parts(records, &deny).into_iter();
+    let Part { mut items, mut json } = parts.next().expect("there is a first part");
+    for part in parts {
         items.extend(part.items);
+        json.push(b',');
         json.extend(part.json);
     }
     json.push(b']');
@@ -73,16 +71,17 @@ pub fn run(context: &Context, filter: &Filter) -> Result<Listing> {
     Ok(Listing { items, etag: etag_of_array(&json), json, set_aside: reading.set_aside })
 }
 
-/// Some of the records in a row: what was seen, and their JSON with commas between.
+/// Some of the records in a row: what was seen, and their JSON with commas between. The first part's JSON starts with
+/// the bracket of the whole array, so that the others can be appended to it as they are.
 struct Part {
     items: Vec<Seen>,
     json: Vec<u8>,
 }
 
-/// Looks at the records' processes and writes them out, many of them side by side.
+/// Looks at the records' processes and writes them out, many of them side by side. At least one part, no other empty.
 fn observe_in_parts(mut records: Vec<Record>, deny: &DenyPatterns) -> Vec<Part> {
     if records.len() < THREADED_MIN {
-        return Some(observe_part(records, deny)).filter(|part| !part.items.is_empty()).into_iter().collect();
+        return vec![observe_part(records, "[", deny)];
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
     let size = records.len().div_ceil(threads);
@@ -91,20 +90,24 @@ fn observe_in_parts(mut records: Vec<Record>, deny: &DenyPatterns) -> Vec<Part> 
         let rest = records.split_off(size);
         chunks.push(std::mem::replace(&mut records, rest));
     }
+    chunks.push(records);
+    let mut chunks = chunks.into_iter();
+    let first = chunks.next().unwrap_or_default();
     std::thread::scope(|scope| {
-        let others: Vec<_> = chunks.into_iter().map(|chunk| scope.spawn(move || observe_part(chunk, deny))).collect();
-        let last = observe_part(records, deny);
-        let parts = others.into_iter().map(|thread| thread.join().expect("looking at a process does not panic"));
-        parts.chain([last]).collect()
+        let others: Vec<_> = chunks.map(|chunk| scope.spawn(move || observe_part(chunk, "", deny))).collect();
+        let first = observe_part(first, "[", deny);
+        let others = others.into_iter().map(|thread| thread.join().expect("looking at a process does not panic"));
+        std::iter::once(first).chain(others).collect()
     })
 }
 
-fn observe_part(records: Vec<Record>, deny: &DenyPatterns) -> Part {
-    let mut json = Vec::new();
+/// Looks at `records` and writes them out after `opening`.
+fn observe_part(records: Vec<Record>, opening: &str, deny: &DenyPatterns) -> Part {
+    let mut json = opening.as_bytes().to_vec();
     let mut items = Vec::with_capacity(records.len());
     for record in records {
         let seen = shown::observe(record);
-        if !json.is_empty() {
+        if !items.is_empty() {
             json.push(b',');
         }
         shown::push_json(&mut json, &seen, deny);
