@@ -102,6 +102,7 @@ codes! {
     UnknownKey "unknown-key" "A key that means nothing here; it is ignored."
     DuplicateKey "duplicate-key" "A key stands twice; the last value counts."
     IntervalOverTimeout "interval-over-timeout" "`interval_s` is longer than `timeout_s`, so that there is one probe only."
+    HealthcheckHttps "healthcheck-https" "A https address cannot be probed: the program has no TLS."
     PortShared "port-shared" "Two specs declare the same port."
     NoCwd "no-cwd" "There is no `cwd`, so that the service belongs to no worktree."
 }

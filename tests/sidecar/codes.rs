@@ -248,11 +248,12 @@ fn every_warning_has_a_case_and_is_no_failure() {
     let place = Place::new();
     let repeated = String::from_utf8(text(&Http(json!({})))).unwrap().replace("\"name\"", "\"name\": \"x\", \"name\"");
     let second = changed(spec(&http()), &json!({"name": "api"}));
-    let cases: [(&str, Given); 6] = [
+    let cases: [(&str, Given); 7] = [
         ("spec[0]: unknown-key (prots)", Spec(json!({"prots": [1]}))),
         ("unknown-key (spec)", Document(json!({"spec": []}))),
         ("spec[0]: duplicate-key (name)", Text(repeated.into_bytes())),
         ("spec[0]: interval-over-timeout", Http(json!({"interval_s": 61}))),
+        ("spec[0]: healthcheck-https", Http(json!({"url": "HTTPS://localhost/"}))),
         ("spec[1]: port-shared (3001)", Document(json!({"specs": [spec(&http()), second]}))),
         ("spec[0]: no-cwd", Spec(json!({"cwd": null}))),
     ];
@@ -262,8 +263,13 @@ fn every_warning_has_a_case_and_is_no_failure() {
         let warned: Vec<&str> = verdict.warnings.iter().map(|warning| warning.reason.as_str()).collect();
         assert_eq!(warned, [*reason]);
     }
-    let verdict = verdict(&place, &Spec(json!({"prots": [1], "ports": "absent"})), &Settings::default());
-    assert_eq!(verdict.warnings[0].help, "did you mean `ports`?");
+    let check = |change: Value, expected: &str| {
+        let verdict = verdict(&place, &Spec(change), &Settings::default());
+        assert!(verdict.warnings[0].help.starts_with(expected), "{}", verdict.warnings[0].help);
+    };
+    check(json!({"prots": [1], "ports": "absent"}), "did you mean `ports`?");
+    check(json!({"prots": [1]}), "did you mean `ports`?");
+    check(json!({"banana": 1}), "leave it out, or use one of: name, cmd");
 }
 
 #[test]

@@ -45,8 +45,10 @@ pub(super) fn judge(trial: &mut Trial<'_>, fields: &Fields<'_>, known: &[&str]) 
     let unknown = fields.object.entries.iter().filter(|entry| !known.contains(&entry.key.as_ref()));
     for (count, entry) in unknown.clone().enumerate().take(WARNED_MAX) {
         let spot = fields.spot.key(&entry.key, entry.value);
+        // A key that is there already was hardly meant, but it is better than no word at all.
         let absent = known.iter().copied().filter(|key| fields.object.get(key).is_none());
-        let help = match nearest(&entry.key, absent) {
+        let near = nearest(&entry.key, absent).or_else(|| nearest(&entry.key, known.iter().copied()));
+        let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("leave it out, or use one of: {}", known.join(", ")),
         };

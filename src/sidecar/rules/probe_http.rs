@@ -8,7 +8,7 @@ use crate::config::HealthcheckHosts;
 use crate::service::Probe;
 use crate::sidecar::codes::Code;
 use crate::sidecar::notes::shown;
-use crate::sidecar::spot::Fields;
+use crate::sidecar::spot::{Fields, Spot};
 
 const URL_HELP: &str = "give an absolute address, such as \"http://localhost:3000/health\"";
 
@@ -47,10 +47,20 @@ fn url(trial: &mut Trial<'_>, fields: &Fields<'_>) -> String {
                 let help = "probe the service itself, at localhost, 127.0.0.1 or [::1]";
                 trial.fail(&spot, Code::HealthcheckUrlNotLoopback, message, help);
             }
-            Some(_) => {}
+            Some(_) => warn_of_tls(trial, &spot, &url),
         }
     }
     url.into_owned()
+}
+
+/// A https address is well-formed, but the program has no TLS (docs/design/health.md).
+fn warn_of_tls(trial: &mut Trial<'_>, spot: &Spot<'_>, url: &str) {
+    if url.get(..6).is_none_or(|head| !head.eq_ignore_ascii_case("https:")) {
+        return;
+    }
+    let message = format!("the https address of the healthcheck of {} cannot be probed", trial.notes.who());
+    let help = "use a http address, or a command such as `curl -fsS`".to_owned();
+    trial.notes.warn((spot, spot.span()), Code::HealthcheckHttps, message, help);
 }
 
 fn is_absolute(url: &str) -> bool {
@@ -79,6 +89,8 @@ fn leads_away(trial: &Trial<'_>, host: &str) -> bool {
     }
     let literal = host.trim_start_matches('[').trim_end_matches(']');
     match literal.parse::<IpAddr>() {
+        // The unspecified address is asked over loopback.
+        Ok(address) if address.is_unspecified() => false,
         Ok(IpAddr::V4(address)) => !address.is_loopback(),
         Ok(IpAddr::V6(address)) => !is_loopback_v6(address),
         Err(_) => false,
