@@ -31,6 +31,8 @@ pub enum Action {
     Spawn,
     /// Start it in place of the record of that name, whose generation is ended first.
     Replace,
+    /// A command died in the middle of its work on the record: end whatever it left, then plan anew.
+    Recover,
     /// It runs already, as declared.
     Unchanged,
     /// It cannot be decided now.
@@ -101,6 +103,10 @@ fn meet(want: &Wanted, record: &Record, facts: &Facts) -> (Action, String) {
         let refusal = Refusal::Claimed { pid: *pid, verb: verb.clone() };
         return (Action::Refuse(refusal), format!("`minions managed {verb}` (pid {pid}) is at it"));
     }
+    if record.claim.is_some() || record.previous.is_some() {
+        let why = format!("it was left `{}` by a command that is gone", record.status.word());
+        return (Action::Recover, why);
+    }
     let is_same = record.spec_hash == want.spec_hash;
     match (facts.liveness, is_same, record.status) {
         (Liveness::Unknown, _, _) => {
@@ -110,11 +116,11 @@ fn meet(want: &Wanted, record: &Record, facts: &Facts) -> (Action, String) {
         (Liveness::Dead, _, _) => (Action::Replace, "the recorded process is dead".into()),
         (Liveness::Alive, true, Status::Running) => (Action::Unchanged, "it runs as declared".into()),
         (Liveness::Alive, false, Status::Running) => (Action::Replace, "the spec has changed".into()),
-        // A command died in the middle of its work on it: start anew from a clean slate.
+        // Alive though it should not be, as after a stop that failed: start anew from a clean slate.
         (
             Liveness::Alive,
             _,
             Status::Queued | Status::Starting | Status::Backoff | Status::Stopping | Status::Stopped | Status::Failed,
-        ) => (Action::Replace, format!("it was left `{}` by a command that is gone", record.status.word())),
+        ) => (Action::Replace, format!("it is `{}`", record.status.word())),
     }
 }

@@ -46,6 +46,24 @@ pub fn end(root: &Root, record: &Record, grace: Duration) -> Result<Option<ExitR
     Ok(generation.and_then(|generation| read_exit(root, &record.name, generation)))
 }
 
+/// Ends the generation of `record` and the one that it was to replace, if a command died between the two. Returns how
+/// the first ended.
+pub fn end_both(root: &Root, record: &Record, grace: Duration) -> Result<Option<ExitRecord>> {
+    let exit = end(root, record, grace)?;
+    if let Some(previous) = &record.previous {
+        let older = Record {
+            generation: previous.generation.clone(),
+            process: previous.process.clone(),
+            pid: previous.process.as_ref().map(|process| process.service.pid),
+            previous: None,
+            ..record.clone()
+        };
+        end(root, &older, grace)?;
+        previous.generation.iter().for_each(|generation| forget(root, &record.name, generation));
+    }
+    Ok(exit)
+}
+
 /// What the shim of a generation wrote about its end, if it did.
 pub fn read_exit(root: &Root, name: &str, generation: &Generation) -> Option<ExitRecord> {
     state::read_exit(&root.run_dir(name, generation)).ok().flatten()

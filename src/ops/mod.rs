@@ -11,6 +11,7 @@ mod families;
 pub mod find;
 pub mod list;
 pub mod logs;
+pub mod recover;
 pub mod show;
 pub mod shown;
 pub mod stop;

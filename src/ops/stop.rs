@@ -46,7 +46,8 @@ pub fn run(context: &Context, names: &[String]) -> Result<Report> {
         }
     }
     let (records, set_aside) = claim(context, &wanted)?;
-    let ended = side_by_side(&records, AT_ONCE_MAX, |record| ending::end(&context.root, record, context.stop_grace()));
+    let ended =
+        side_by_side(&records, AT_ONCE_MAX, |record| ending::end_both(&context.root, record, context.stop_grace()));
     let mut items = Vec::with_capacity(records.len());
     let mut gone = Vec::with_capacity(records.len());
     for (record, outcome) in records.into_iter().zip(ended) {

@@ -8,7 +8,7 @@ use crate::process::{self, SpawnedShim};
 use crate::service::{Claim, Identity, Previous, Record, Status};
 use crate::state::{Document, SetAside};
 
-use super::super::facts;
+use super::super::{facts, recover};
 use super::report::{AgentReport, FailureClass, SpecAction, SpecReport};
 use super::{Acceptance, ports};
 
@@ -53,7 +53,9 @@ pub(super) fn dry_run(acceptance: &Acceptance<'_>, wanted: &[Wanted]) -> Result<
         return Ok(refused);
     }
     let specs = wanted.iter().zip(&steps).map(|(want, step)| match program(acceptance, want) {
-        Err(why) if matches!(step.action, Action::Spawn | Action::Replace) => not_startable(want, step, why),
+        Err(why) if matches!(step.action, Action::Spawn | Action::Replace | Action::Recover) => {
+            not_startable(want, step, why)
+        }
         Ok(_) | Err(_) => reported(want, step),
     });
     Ok(AgentReport::of_specs(acceptance.agent, &acceptance.run_id, specs.collect()))
@@ -76,6 +78,9 @@ pub(super) fn claim(
         if let Some(refused) = refusal(acceptance, wanted, &steps, &document) {
             return Ok(Claimed::Refused(refused));
         }
+        if recover(acceptance, &steps)? {
+            continue;
+        }
         let items = prepare(acceptance, wanted, &steps, &document, &maker)?;
         if items.iter().all(|item| matches!(item, Item::Settled(_))) {
             return Ok(Claimed::Ours(items));
@@ -92,6 +97,15 @@ pub(super) fn claim(
     }
     let why = "other commands changed these services again and again while this one decided; nothing was done";
     Ok(Claimed::Refused(refuse_all(acceptance, wanted, FailureClass::Claimed, why)))
+}
+
+/// Clears what commands that died have left at the records that this plan meets; says whether there was any.
+fn recover(acceptance: &Acceptance<'_>, steps: &[Step]) -> Result<bool> {
+    let abandoned: Vec<&Step> = steps.iter().filter(|step| step.action == Action::Recover).collect();
+    for step in &abandoned {
+        recover::clear(acceptance.context, &step.name, "accept")?;
+    }
+    Ok(!abandoned.is_empty())
 }
 
 fn plan(acceptance: &Acceptance<'_>, wanted: &[Wanted], document: &Document) -> Vec<Step> {
@@ -137,7 +151,7 @@ fn prepare(
     let mut items = Vec::with_capacity(wanted.len());
     for (want, step) in wanted.iter().zip(steps) {
         items.push(match &step.action {
-            Action::Unchanged | Action::Refuse(_) => {
+            Action::Unchanged | Action::Refuse(_) | Action::Recover => {
                 let record = document.find(&step.name);
                 Item::Settled(SpecReport {
                     pid: record.and_then(|record| record.pid),
@@ -211,7 +225,7 @@ fn reported(want: &Wanted, step: &Step) -> SpecReport {
         declared_name: want.spec.name.clone(),
         action: match step.action {
             Action::Spawn => SpecAction::Spawned,
-            Action::Replace => SpecAction::Replaced,
+            Action::Replace | Action::Recover => SpecAction::Replaced,
             Action::Unchanged => SpecAction::Unchanged,
             Action::Refuse(_) => SpecAction::None,
         },

@@ -15,7 +15,7 @@ pub(super) fn observe_taken(wanted: &[Wanted], steps: &[Step], document: &Docume
     let mut replaced = Vec::new();
     for (want, step) in wanted.iter().zip(steps) {
         match step.action {
-            Action::Spawn | Action::Replace => {
+            Action::Spawn | Action::Replace | Action::Recover => {
                 ports.extend(wanted_ports(&want.spec));
                 replaced.extend(document.find(&step.name));
             }

@@ -1,0 +1,103 @@
+//! What a stop leaves: nothing.
+
+use serde_json::json;
+
+use crate::support::{World, is_alive, kill, pid_of, shim_of, wait_for};
+
+/// A script whose family is as scattered as it can be: a plain child, one in a session of its own, an orphan in a session
+/// of its own, and one that ignores SIGTERM and forks on; it says so in `ready` once all are there.
+fn scattered(world: &World) -> serde_json::Value {
+    let ready = world.dir.path().join("ready");
+    let script = format!(
+        "sleep 1000 & setsid sleep 1000 & (setsid sleep 1000 &); \
+         (setsid sh -c 'trap \"\" TERM; echo x > {ready}; while :; do sleep 0.01; done' &); \
+         trap '' TERM; while :; do sleep 0.05; done",
+        ready = ready.display()
+    );
+    let mut spec = world.shell("naughty", &script);
+    spec["healthcheck"]["cmd"] = json!(format!("sh -c 'test -s {} && echo ok'", ready.display()));
+    spec["healthcheck"]["interval_s"] = json!(0.1);
+    spec
+}
+
+#[test]
+fn a_stop_ends_every_descendant_whatever_session_it_moved_to() {
+    let world = World::new();
+    world.declare("ripley", &[scattered(&world)]);
+    assert_eq!(world.accept("ripley", &[]).0, Some(0));
+    assert!(world.processes().len() >= 6, "{:?}", world.processes());
+    let stopped = world.run(&["stop", "naughty", "--format", "json"]).ended(0).json();
+    assert_eq!(stopped["items"][0]["exit"]["signal"], 9, "it ignores SIGTERM: {stopped}");
+    assert_eq!(world.processes(), Vec::<u32>::new());
+    assert!(world.records().is_empty());
+    assert!(!world.root().join("engine/managed-run/naughty").exists(), "the shim's files are gone");
+}
+
+#[test]
+fn a_stop_finds_the_family_of_a_killed_shim() {
+    let world = World::new();
+    world.declare("ripley", &[scattered(&world)]);
+    assert_eq!(world.accept("ripley", &[]).0, Some(0));
+    let record = world.record("naughty");
+    kill(shim_of(&record));
+    wait_for("the service dies with its shim", || !is_alive(pid_of(&record)));
+    assert!(!world.processes().is_empty(), "its orphans live on");
+    let listed = world.run(&["list", "--format", "json"]).ended(0).json();
+    assert_eq!(listed["items"][0]["alive"], false, "{listed}");
+    world.run(&["stop", "naughty"]).ended(0);
+    assert_eq!(world.processes(), Vec::<u32>::new());
+}
+
+#[test]
+fn what_a_service_leaves_behind_ends_with_it() {
+    let world = World::new();
+    let mut spec = world.shell("s", "(setsid sleep 1000 &) ; while [ ! -e go ]; do sleep 0.01; done; exit 5");
+    spec["cwd"] = json!(world.worktree("work"));
+    world.declare("ripley", &[spec]);
+    assert_eq!(world.accept("ripley", &[]).0, Some(0));
+    let record = world.record("s");
+    std::fs::write(world.dir.path().join("work/go"), "").expect("written");
+    wait_for("the shim ends the rest and goes", || !is_alive(shim_of(&record)));
+    assert_eq!(world.processes(), Vec::<u32>::new());
+    let exit =
+        world.root().join("engine/managed-run/s").join(record["generation"].as_str().expect("one")).join("exit.json");
+    let exit: serde_json::Value = serde_json::from_slice(&std::fs::read(exit).expect("an exit record")).expect("JSON");
+    assert_eq!((&exit["code"], &exit["cause"]), (&json!(5), &json!("own")));
+    world.run(&["stop", "s"]).ended(0);
+    assert!(world.records().is_empty());
+}
+
+#[test]
+fn a_stop_of_several_is_all_or_nothing_when_a_name_is_unknown() {
+    let world = World::new();
+    world.declare("ripley", &[world.shell("s", "exec sleep 1000")]);
+    assert_eq!(world.accept("ripley", &[]).0, Some(0));
+    let ran = world.run(&["stop", "s", "nobody"]).ended(6);
+    assert!(ran.stderr.contains("`nobody`"), "{ran:?}");
+    assert!(is_alive(pid_of(&world.record("s"))));
+    assert_eq!(world.record("s")["status"], "running");
+    world.run(&["stop", "s", "s"]).ended(0);
+    assert_eq!(world.processes(), Vec::<u32>::new());
+}
+
+#[test]
+fn a_recorded_pid_that_is_somebody_elses_is_not_signalled() {
+    let world = World::new();
+    world.declare("ripley", &[world.shell("s", "exec sleep 1000")]);
+    assert_eq!(world.accept("ripley", &[]).0, Some(0));
+    let record = world.record("s");
+    kill(pid_of(&record));
+    wait_for("the shim has gone", || !is_alive(shim_of(&record)));
+    let mut innocent = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep starts");
+    let path = world.root().join("engine/managed-processes.json");
+    let mut state = world.state();
+    state["specs"][0]["pid"] = json!(innocent.id());
+    state["specs"][0]["process"]["pid"] = json!(innocent.id());
+    state["specs"][0]["process"]["shim_pid"] = json!(innocent.id());
+    std::fs::write(path, state.to_string()).expect("written");
+    world.run(&["stop", "s"]).ended(0);
+    assert!(innocent.try_wait().expect("a look").is_none(), "the innocent lives");
+    assert!(world.records().is_empty());
+    innocent.kill().expect("our own child");
+    innocent.wait().expect("our own child");
+}

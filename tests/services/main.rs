@@ -1,0 +1,14 @@
+//! Real services by the real binary: what `accept` starts, what lives on, what a stop leaves. Process facts are read
+//! from the process table, not from what the program says of itself.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files, run programs and wait for facts"
+)]
+
+mod crash;
+mod ends;
+mod fails;
+mod lives;
+mod scopes;
+mod support;

@@ -1,0 +1,248 @@
+//! A root, git worktrees and agents of one test; its services are ended with it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// Far beyond what anything here takes; who waits so long fails.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
+/// The world of one test.
+pub(crate) struct World {
+    pub(crate) dir: tempfile::TempDir,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Fails unless it ended with `code`.
+    pub(crate) fn ended(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        self
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let world = Self { dir: tempfile::Builder::new().prefix("mm-").tempdir().unwrap() };
+        std::fs::create_dir_all(world.root()).unwrap();
+        world.set(&json!({}));
+        world.worktree("work");
+        world
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.dir.path().join("root")
+    }
+
+    /// Sets settings; the naughty service is always allowed.
+    pub(crate) fn set(&self, settings: &Value) {
+        let mut all = json!({"executableAllowlist": ["sh", "bash", "sleep", "naughty"], "stopGraceSec": 1});
+        for (key, value) in settings.as_object().unwrap() {
+            all[key] = value.clone();
+        }
+        let config = json!({"engine": {"managedSpawn": all}});
+        std::fs::write(self.root().join("config.json"), config.to_string()).unwrap();
+    }
+
+    /// A git worktree of that name.
+    pub(crate) fn worktree(&self, name: &str) -> PathBuf {
+        let top = self.dir.path().join(name);
+        std::fs::create_dir_all(top.join(".git")).unwrap();
+        top
+    }
+
+    pub(crate) fn declare(&self, agent: &str, specs: &[Value]) {
+        let dir = self.root().join("agents").join(agent);
+        std::fs::create_dir_all(&dir).unwrap();
+        let sidecar = json!({"specs": specs, "written_by": agent});
+        std::fs::write(dir.join("managed-spawn.json"), sidecar.to_string()).unwrap();
+    }
+
+    /// A spec of a shell script with a check that passes at once.
+    pub(crate) fn shell(&self, name: &str, script: &str) -> Value {
+        json!({
+            "name": name, "cmd": "sh", "args": ["-c", script], "cwd": self.dir.path().join("work"),
+            "healthcheck": {"type": "command", "cmd": "sh -c 'echo ok'", "shell": true, "expect_regex": "ok", "timeout_s": 30},
+        })
+    }
+
+    /// A spec of the naughty service in `mode` on a port that was free a moment ago.
+    pub(crate) fn server(&self, name: &str, mode: &str) -> Value {
+        let port = free_port();
+        json!({
+            "name": name, "cmd": naughty(), "args": [mode, port.to_string()], "ports": [port],
+            "cwd": self.dir.path().join("work"),
+            "healthcheck": {"type": "http", "url": format!("http://127.0.0.1:{port}/"), "expect_status": 200, "timeout_s": 30},
+        })
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_minions"));
+        command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", self.dir.path());
+        command.env("MINIONS_DIR", self.root()).arg("managed").args(args);
+        command
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        ran(&mut self.command(args))
+    }
+
+    /// Accepts and returns the report, whatever became of it.
+    pub(crate) fn accept(&self, agent: &str, more: &[&str]) -> (Option<i32>, Value) {
+        let mut args = vec!["accept", agent, "--format", "json"];
+        args.extend(more);
+        let ran = self.run(&args);
+        (ran.code, ran.json())
+    }
+
+    pub(crate) fn state(&self) -> Value {
+        let bytes = std::fs::read(self.root().join("engine/managed-processes.json")).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    pub(crate) fn records(&self) -> Vec<Value> {
+        if !self.root().join("engine/managed-processes.json").exists() {
+            return Vec::new();
+        }
+        self.state()["specs"].as_array().unwrap().clone()
+    }
+
+    pub(crate) fn record(&self, name: &str) -> Value {
+        let found = self.records().into_iter().find(|record| record["name"] == name);
+        found.unwrap_or_else(|| panic!("no record `{name}` in {}", self.state()))
+    }
+
+    /// Every living process that belongs to this world: its environment or its command line names our folder.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        let mark = self.dir.path().to_str().unwrap().as_bytes();
+        let holds = |pid: u32, file: &str| {
+            std::fs::read(format!("/proc/{pid}/{file}")).is_ok_and(|bytes| contains(&bytes, mark))
+        };
+        let me = std::process::id();
+        all_pids()
+            .into_iter()
+            .filter(|pid| *pid != me && is_alive(*pid) && (holds(*pid, "environ") || holds(*pid, "cmdline")))
+            .collect()
+    }
+
+    /// Living shims of this world.
+    pub(crate) fn shims(&self) -> Vec<u32> {
+        let is_shim = |pid: &u32| {
+            std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"minions-shim"))
+        };
+        self.processes().into_iter().filter(is_shim).collect()
+    }
+
+    /// Whether a shim has its service, or has gone.
+    pub(crate) fn shim_is_settled(&self, shim: u32) -> bool {
+        let children = std::fs::read_to_string(format!("/proc/{shim}/task/{shim}/children")).unwrap_or_default();
+        !is_alive(shim) || !children.trim().is_empty()
+    }
+
+    /// The generations that living processes carry the mark of, each once.
+    pub(crate) fn live_generations(&self) -> Vec<String> {
+        let mut found: Vec<String> =
+            self.processes().into_iter().filter_map(|pid| variable(pid, "MINIONS_MANAGED_GENERATION")).collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+}
+
+impl Drop for World {
+    /// Ends what a failed test left; the shims first, so that nobody reports to anybody.
+    fn drop(&mut self) {
+        for _ in 0..100 {
+            let left = self.processes();
+            if left.is_empty() {
+                return;
+            }
+            for pid in left {
+                let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+pub(crate) fn ran(command: &mut Command) -> Ran {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// The test program that misbehaves, which `cargo test` has built.
+pub(crate) fn naughty() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let target = tests.parent().and_then(Path::parent).unwrap();
+    target.join("examples/naughty")
+}
+
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Waits until `fact` holds, and fails if it does not in time.
+pub(crate) fn wait_for(what: &str, fact: impl Fn() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !fact() {
+        assert!(Instant::now() < end, "not within {LIMIT:?}: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Whether there is a process of that pid that has not ended.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')')
+        .next()
+        .and_then(|rest| rest.split_whitespace().next())
+        .is_some_and(|state| !matches!(state, "Z" | "X"))
+}
+
+/// One variable of a process's environment.
+pub(crate) fn variable(pid: u32, key: &str) -> Option<String> {
+    let bytes = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    text.split('\0').find_map(|one| one.strip_prefix(key)?.strip_prefix('=').map(str::to_owned))
+}
+
+pub(crate) fn kill(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+pub(crate) fn signal(pid: u32, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+pub(crate) fn pid_of(record: &Value) -> u32 {
+    u32::try_from(record["pid"].as_u64().unwrap()).unwrap()
+}
+
+pub(crate) fn shim_of(record: &Value) -> u32 {
+    u32::try_from(record["process"]["shim_pid"].as_u64().unwrap()).unwrap()
+}
+
+fn all_pids() -> Vec<u32> {
+    std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
