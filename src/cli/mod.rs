@@ -4,6 +4,7 @@
 mod accept;
 mod config;
 mod demo;
+mod diagnostics;
 mod exit;
 mod global;
 mod list;
@@ -82,7 +83,7 @@ impl Door {
     /// The root that the options or the environment name, and the settings under it.
     fn settings(&self) -> Result<(Root, Loaded)> {
         let root = Root::locate(self.root.as_deref())?;
-        self.ui.detail(&format!("root: {}", root.dir().display()));
+        log::info!("the root is {}", root.dir().display());
         let loaded = crate::config::load(&root.config())?;
         Ok((root, loaded))
     }
@@ -111,6 +112,10 @@ pub fn main() -> ExitCode {
         Err(refusal) => return refused(&refusal, &args),
     };
     let ui = Ui::new(&parsed.global);
+    if let Err(error) = diagnostics::start(&parsed.global) {
+        ui.error(&error);
+        return ExitCode::from(error.kind.exit_code());
+    }
     let door = Door { root: parsed.global.root, ui };
     let Program::Managed { command } = parsed.program;
     match run(command, &door) {

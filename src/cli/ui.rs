@@ -101,13 +101,6 @@ impl Ui {
         }
     }
 
-    /// Says something that only --verbose asks for.
-    pub(crate) fn detail(&self, text: &str) {
-        if self.verbosity >= 1 {
-            self.say(text);
-        }
-    }
-
     /// An error that ends the command: on stderr in words, and with JSON as an object on stdout too.
     pub(crate) fn error(&self, error: &Error) {
         self.say(&format!("{}\n[{}, exit {}]", self.words(error), error.code, error.kind.exit_code()));

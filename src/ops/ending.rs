@@ -21,6 +21,7 @@ const SHIM_MARGIN: Duration = Duration::from_secs(5);
 /// (nothing was signalled), `stop-survivors` when something would not die.
 pub fn end(root: &Root, record: &Record, grace: Duration) -> Result<Option<ExitRecord>> {
     let way = stop::way(record, &facts::for_stop(root, record));
+    log::info!("service `{}` is ended: {way:?}", record.name);
     let generation = record.generation.as_ref();
     let known = record.process.as_ref();
     match way {

@@ -14,6 +14,7 @@ use super::{ending, facts};
 pub fn clear(context: &Context, name: &str, verb: &str) -> Result<()> {
     let maker = process::own_identity().map_err(|error| Error::io("cannot look at this very process", error))?;
     let Some(record) = take_over(context, name, verb, &maker)? else { return Ok(()) };
+    log::warn!("service `{name}` was left in the middle of its start or stop: what lives of it is ended");
     ending::end_both(&context.root, &record, context.stop_grace())?;
     context.store().change(verb, |document| {
         let is_ours = document

@@ -206,6 +206,7 @@ impl Store {
         // Whoever remembers a revision of the lost file must not take one of ours for it: the time in milliseconds is
         // larger than any count of writes.
         document.revision = u64::try_from(EpochMs::now().0).unwrap_or(1);
+        log::warn!("the state file is unreadable ({why}) and is set aside; {} records rebuilt", document.records.len());
         let aside = free_name(path, "corrupt", "", |aside| files::keep_as(path, aside))?;
         if let Err(error) = write(path, &document) {
             // The bad file is still in its place: a second name for it at every try would only be litter.
@@ -253,6 +254,7 @@ impl Exclusive {
             self.document.version = VERSION;
             self.document.revision = self.before.revision.saturating_add(1);
             write(&self.path, &self.document)?;
+            log::debug!("revision {} is written: {} records", self.document.revision, self.document.records.len());
         }
         Ok(Changed { value, before: self.before, after: self.document, written, set_aside: self.set_aside })
     }

@@ -41,8 +41,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("ureq", &["src/health/"]),
 ];
 
-/// Crates that every room may use: the system's calls, and JSON as a value.
-const EVERYWHERE: &[&str] = &["rustix", "serde_json"];
+/// Crates that every room may use: the system's calls, JSON as a value, and diagnostics.
+const EVERYWHERE: &[&str] = &["log", "rustix", "serde_json"];
 
 fn room(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("src/")?;

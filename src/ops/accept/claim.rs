@@ -81,6 +81,9 @@ pub(super) fn claim(
         if recover(acceptance, &steps)? {
             continue;
         }
+        for step in &steps {
+            log::info!("service `{}`: {:?}: {}", step.name, step.action, step.why);
+        }
         let items = prepare(acceptance, wanted, &steps, &document, &maker)?;
         if items.iter().all(|item| matches!(item, Item::Settled(_))) {
             return Ok(Claimed::Ours(items));
@@ -88,7 +91,10 @@ pub(super) fn claim(
         let changed = store.change("accept", |fresh| insert(fresh, &items));
         match changed {
             Ok(changed) if changed.value => return Ok(Claimed::Ours(items)),
-            Ok(_) => dismiss(items),
+            Ok(_) => {
+                log::info!("another command changed these services meanwhile: planning anew");
+                dismiss(items);
+            }
             Err(error) => {
                 dismiss(items);
                 return Err(error.into());

@@ -92,6 +92,7 @@ fn work(acceptance: &Acceptance<'_>, at: usize, start: Start, tell: &Sender<Told
     let report = match performed {
         Performed::Started { process, at: moment, log_from } => {
             let running = running(&started.record, &process, moment);
+            log::info!("service `{}` runs: pid {}, shim {}", running.name, process.service.pid, process.shim.pid);
             change(Change::Running { process: process.clone(), at: moment });
             (acceptance.progress)(Progress::Started { name: running.name.clone(), pid: process.service.pid });
             if acceptance.request.waits {
