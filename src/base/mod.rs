@@ -7,6 +7,7 @@ pub mod error;
 pub mod excerpt;
 pub mod files;
 pub mod ids;
+pub mod json;
 pub mod lock;
 pub mod nearest;
 pub mod redact;

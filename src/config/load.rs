@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use crate::base::error::{Error, Kind, Result};
+use crate::base::excerpt::excerpt;
 use crate::base::files;
 use crate::base::nearest::nearest;
 
@@ -18,6 +19,9 @@ use super::wire;
 
 /// Largest `config.json` that is read, in bytes: other programs' keys share the file, and every command reads it.
 const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// Longest part of a value that an error shows, in characters.
+const SHOWN_CHARS_MAX: usize = 60;
 
 /// The settings in force.
 #[derive(Clone, Debug)]
@@ -56,10 +60,15 @@ pub fn load(file: &Path) -> Result<Loaded> {
         }
         Err(error) => return Err(unreadable(file, &error.to_string())),
     };
+    from_bytes(file, &bytes)
+}
+
+/// Reads the settings out of the bytes of `file`, as [`load`] does; the file itself is not looked at.
+pub fn from_bytes(file: &Path, bytes: &[u8]) -> Result<Loaded> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(unreadable(file, &format!("it is larger than {FILE_BYTES_MAX} bytes")));
     }
-    let Ok(text) = std::str::from_utf8(&bytes) else { return Err(unreadable(file, "it is no UTF-8 text")) };
+    let Ok(text) = std::str::from_utf8(bytes) else { return Err(unreadable(file, "it is no UTF-8 text")) };
     let ours = wire::our_part(text).map_err(|why| unreadable(file, &why))?;
     let (settings, from_file) = apply(&ours).map_err(|faults| invalid(file, &faults))?;
     Ok(Loaded { settings, file: file.to_owned(), from_file })
@@ -108,7 +117,11 @@ fn set(row: &Row, settings: &mut Settings, value: &Value) -> std::result::Result
         Field::Patterns(at) => {
             let patterns = words(value).ok_or_else(wrong)?;
             if let Some((pattern, why)) = patterns.iter().find_map(|p| Some((p, pattern_fault(p)?))) {
-                return Err(format!("`{}` holds `{pattern}`, which is no regular expression: {why}", row.key));
+                let (key, pattern) = (row.key, excerpt(pattern, SHOWN_CHARS_MAX));
+                return Err(format!(
+                    "`{key}` holds `{pattern}`, which is no regular expression: {}",
+                    excerpt(&why, 200)
+                ));
             }
             *at(settings) = patterns;
         }
@@ -134,14 +147,9 @@ fn pattern_fault(pattern: &str) -> Option<String> {
     Some(text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned())
 }
 
-/// A value as an error shows it: short, on one line.
+/// A value as an error shows it: short, on one line, harmless.
 fn shown(value: &Value) -> String {
-    const CHARS_MAX: usize = 60;
-    let text = value.to_string();
-    if text.chars().count() <= CHARS_MAX {
-        return text;
-    }
-    format!("{}…", text.chars().take(CHARS_MAX).collect::<String>())
+    excerpt(&value.to_string(), SHOWN_CHARS_MAX)
 }
 
 fn unknown(key: &str) -> String {
@@ -186,6 +194,26 @@ mod tests {
         let (settings, from_file) = apply(&all).unwrap();
         assert_eq!(settings, defaults);
         assert_eq!(from_file.len(), table::ROWS.len());
+    }
+
+    #[test]
+    fn values_in_errors_are_one_short_harmless_line() {
+        let bytes = include_bytes!("../../fixtures/settings/invisible-characters.json");
+        let message = from_bytes(Path::new("config.json"), bytes).expect_err("faulty").message;
+        for part in ["`enabled` is \"\\u{7f}\\u{9b}31m\"", "holds `a\\n(`", "http://[redacted]@h/"] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert!(!message.contains(char::is_control), "{message:?}");
+        let long = format!("{{\"envKeyDenyPatterns\": [\"({}\"]}}", "x".repeat(9000));
+        let fault = &applied(&long).expect_err("faulty")[0];
+        assert!(fault.contains("x…`") && fault.len() < 400, "{fault}");
+    }
+
+    #[test]
+    fn a_key_that_means_something_to_the_parser_means_nothing_here() {
+        let bytes = include_bytes!("../../fixtures/settings/key-of-a-parser.json");
+        let error = from_bytes(Path::new("config.json"), bytes).expect_err("an object is no number");
+        assert!(error.message.contains("`maxTtlMinutes` is {"), "{}", error.message);
     }
 
     #[test]

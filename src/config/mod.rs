@@ -8,5 +8,5 @@ mod settings;
 pub mod table;
 mod wire;
 
-pub use load::{Loaded, Source, load};
+pub use load::{Loaded, Source, from_bytes, load};
 pub use settings::{EnvPolicy, ExecutablePathPolicy, HealthcheckHosts, ListenerProof, Settings};

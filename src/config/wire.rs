@@ -5,6 +5,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::base::json::PlainObject;
+
 /// The whole file.
 #[derive(Deserialize)]
 struct File<'a> {
@@ -25,7 +27,7 @@ pub(super) fn our_part(text: &str) -> Result<Map<String, Value>, String> {
     let Some(engine) = file.engine else { return Ok(Map::new()) };
     let engine: Engine = object("`engine`", engine.get())?;
     let Some(ours) = engine.managed_spawn else { return Ok(Map::new()) };
-    object("`engine.managedSpawn`", ours.get())
+    object::<PlainObject>("`engine.managedSpawn`", ours.get()).map(|ours| ours.0)
 }
 
 /// Reads `text`, which `name` stands for, as a JSON object.

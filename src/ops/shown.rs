@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::base::json::from_slice_of_any_depth;
 use crate::base::redact::{self, DenyPatterns};
 use crate::service::{Liveness, Record};
 use crate::state::RecordJson;
@@ -47,7 +48,7 @@ pub fn push_json(out: &mut Vec<u8>, seen: &Seen, deny: &DenyPatterns) {
     if seen.liveness != Liveness::Unknown && !is_secret_bearing(&seen.record, &out[start..], deny) {
         return;
     }
-    let Ok(Value::Object(mut object)) = serde_json::from_slice(&out[start..]) else {
+    let Ok(Value::Object(mut object)) = from_slice_of_any_depth(&out[start..]) else {
         unreachable!("it was just written as an object")
     };
     if seen.liveness == Liveness::Unknown {
@@ -74,4 +75,26 @@ pub(super) fn into_text(json: Vec<u8>) -> String {
 fn is_secret_bearing(record: &Record, json: &[u8], deny: &DenyPatterns) -> bool {
     let mut keys = record.spec.env.iter().chain(&record.passed_env).map(|(key, _)| key);
     keys.any(|key| deny.is_match(key)) || std::str::from_utf8(json).is_ok_and(redact::has_user_info)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::record_from_json;
+    use serde_json::json;
+
+    #[test]
+    fn a_record_of_any_content_is_shown_and_its_secrets_are_not() {
+        let deep = (0..150).fold(json!("end"), |value, _| json!([value]));
+        for odd in [json!({"$serde_json::private::RawValue": "no JSON"}), deep] {
+            let mut value = json!({
+                "name": "web", "cmd": "node", "attrs": {"url": "http://u:s3cret@h/"},
+                "healthcheck": {"type": "http", "url": "http://h/", "expect_status": 200},
+            });
+            value["attrs"]["odd"] = odd.clone();
+            let record = record_from_json(value).unwrap();
+            let text = json(&Seen { record, liveness: Liveness::Dead }, &DenyPatterns::new(&[]));
+            assert!(text.contains(&odd.to_string()) && !text.contains("s3cret"), "{text}");
+        }
+    }
 }

@@ -1,9 +1,8 @@
 //! Values out of the text, and how JavaScript would print them.
 
-use std::fmt;
+use serde_json::Value;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use crate::base::json::Plain;
 
 use super::source::{Node, decode};
 
@@ -41,66 +40,6 @@ impl Node<'_> {
 /// `json` as serde_json's value; `None` if serde_json refuses it.
 fn plain(json: &str) -> Option<Value> {
     serde_json::from_str::<Plain>(json).ok().map(|plain| plain.0)
-}
-
-/// A value that is just what is written: serde_json's own reading gives one key a meaning (`raw_value`), which a file
-/// could use to be something else to the schema than to the rules.
-struct Plain(Value);
-
-impl<'de> Deserialize<'de> for Plain {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(PlainVisitor).map(Plain)
-    }
-}
-
-struct PlainVisitor;
-
-impl<'de> Visitor<'de> for PlainVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(Plain(item)) = seq.next_element()? {
-            items.push(item);
-        }
-        Ok(Value::Array(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut entries = Map::new();
-        while let Some((key, Plain(value))) = map.next_entry::<String, Plain>()? {
-            entries.insert(key, value);
-        }
-        Ok(Value::Object(entries))
-    }
 }
 
 /// JSON text with infinite numbers replaced by `infinite` and lone surrogates by U+FFFD; how many of the latter.

@@ -4,6 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::service::{Record, is_kebab_case};
 
+use super::wire::{document_from_bytes, document_to_bytes};
+
 /// The file format that this program writes. A file of a newer one is read, as far as it can be, but never written.
 pub const VERSION: u64 = 1;
 
@@ -45,6 +47,18 @@ impl Default for Document {
 }
 
 impl Document {
+    /// Reads the bytes of a state file; entries that are no records are in `malformed`. The error says what is wrong and
+    /// where. Whoever has a file reads it through `Store`, which also knows what to do then.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        document_from_bytes(bytes).map_err(|unparsed| unparsed.why)
+    }
+
+    /// The bytes of the state file, `malformed` left out. Whoever has a file writes it through `Store`, which looks at
+    /// [`fault`](Self::fault) first.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        document_to_bytes(self)
+    }
+
     /// The record of that name.
     pub fn find(&self, name: &str) -> Option<&Record> {
         self.records.iter().find(|record| record.name == name)

@@ -142,7 +142,7 @@ pub fn read_launch(dir: &Path) -> Result<Option<Launch>, Error> {
 }
 
 fn read_record(dir: &Path) -> Result<Option<Record>, Error> {
-    read(dir, LAUNCH, LAUNCH_BYTES_MAX, |launch: LaunchRecord| record_from_json(launch.record))
+    read(dir, LAUNCH, LAUNCH_BYTES_MAX, |launch: LaunchRecord| record_from_json(launch.record.0))
 }
 
 /// Writes who the shim is.

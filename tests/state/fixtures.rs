@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use minions_managed::base::error::{Error as Failure, Kind};
-use minions_managed::state::{AsideKind, Error};
+use minions_managed::base::json::from_slice_of_any_depth;
+use minions_managed::state::{AsideKind, Document, Error};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -50,10 +51,20 @@ fn file_of_this_version_is_written_again_as_it_is() {
         assert!(store(&root).read().unwrap().malformed.is_empty(), "{path:?}");
         store(&root).change("test", |document| document.put(record("new"))).unwrap();
         store(&root).change("test", |document| document.remove("new")).unwrap();
-        let mut expected: Value = serde_json::from_slice(&bytes).unwrap();
+        let mut expected = from_slice_of_any_depth(&bytes).unwrap();
         expected["revision"] = (expected["revision"].as_u64().unwrap() + 2).into();
         let written = std::fs::read_to_string(root.state()).unwrap();
         assert_eq!(written, format!("{expected}\n"), "{path:?}");
+    }
+}
+
+#[test]
+fn whatever_is_read_comes_back_as_it_was() {
+    for (path, bytes) in ["v1", "legacy", "newer.", "malformed", "repeated"].into_iter().flat_map(fixtures) {
+        let mut document = Document::from_bytes(&bytes).unwrap();
+        document.malformed.clear();
+        assert_eq!(document.fault(), None, "{path:?}");
+        assert_eq!(Document::from_bytes(&document.to_bytes()), Ok(document), "{path:?}");
     }
 }
 
@@ -69,7 +80,7 @@ fn schema_takes_what_is_written_and_describes_every_key() {
     };
     check("freshly written", &written, true);
     for (path, bytes) in fixtures("v1") {
-        check(&path.display().to_string(), &serde_json::from_slice(&bytes).unwrap(), true);
+        check(&path.display().to_string(), &from_slice_of_any_depth(&bytes).unwrap(), true);
     }
     for (path, bytes) in fixtures("malformed-pids") {
         check(&path.display().to_string(), &serde_json::from_slice(&bytes).unwrap(), false);
@@ -244,7 +255,7 @@ proptest! {
         let spoilt = [&bytes[..start], word.as_bytes(), &bytes[end..]].concat();
         let (_dir, root) = root();
         put(&root, &spoilt);
-        let entries = serde_json::from_slice::<Value>(&spoilt).ok().and_then(|json| Some(json["specs"].as_array()?.len()));
+        let entries = from_slice_of_any_depth(&spoilt).ok().and_then(|json| Some(json["specs"].as_array()?.len()));
         match store(&root).read() {
             // Nothing that is there is lost silently.
             Ok(document) => prop_assert_eq!(Some(document.records.len() + document.malformed.len()), entries),

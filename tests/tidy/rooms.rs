@@ -31,7 +31,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("libc", &["src/process/"]),
     ("regex", &["src/base/redact.rs", "src/config/", "src/health/", "src/service/", "src/sidecar/"]),
     ("regex_syntax", &["src/service/"]),
-    ("serde", &["src/config/", "src/sidecar/", "src/state/", "src/view/"]),
+    ("serde", &["src/base/json.rs", "src/config/", "src/sidecar/", "src/state/", "src/view/"]),
     ("sha1", &["src/state/etag.rs", "src/service/", "src/ops/accept/run_record.rs"]),
     ("shlex", &["src/health/", "src/view/"]),
     ("signal_hook", &["src/shim/", "src/process/"]),

@@ -2,9 +2,9 @@
 //! these change by addition only.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::base::clock::EpochMs;
+use crate::base::json::Plain;
 use crate::service::{ExitRecord, Identity};
 use crate::state::evidence::{Launch, Started};
 
@@ -83,7 +83,7 @@ impl LaunchOrders {
 /// The record in `launch.json`.
 #[derive(Deserialize)]
 pub(in crate::state) struct LaunchRecord {
-    pub(in crate::state) record: Value,
+    pub(in crate::state) record: Plain,
 }
 
 /// `shim.json`: who the shim is.

@@ -66,7 +66,10 @@ macro_rules! object {
                         while let Some(key) = map.next_key::<$crate::state::wire::object::Key<'de>>()? {
                             match key.0.as_ref() {
                                 $($word => object.$field = $crate::state::wire::object::named($word, map.next_value())?,)*
-                                _ => drop(object.unknown.insert(key.0.into_owned(), map.next_value()?)),
+                                _ => drop(object.unknown.insert(
+                                    key.0.into_owned(),
+                                    map.next_value::<$crate::base::json::Plain>()?.0,
+                                )),
                             }
                         }
                         Ok(object)

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::base::clock::EpochMs;
+use crate::base::json::{Plain, PlainObject, from_slice_of_any_depth};
 use crate::service::{Healthcheck, Owner, Proof, Record, Spec, Status, is_kebab_case};
 use crate::state::{DEPTH_MAX, Document, Malformed, VERSION};
 
@@ -87,11 +88,7 @@ fn value_of(bytes: &[u8]) -> Result<Value, String> {
     if depth > DEPTH_MAX {
         return Err(format!("it is nested {depth} levels deep; {DEPTH_MAX} are the most"));
     }
-    let mut parser = serde_json::Deserializer::from_slice(bytes);
-    parser.disable_recursion_limit();
-    let value = Value::deserialize(&mut parser).map_err(|error| error.to_string())?;
-    parser.end().map_err(|error| error.to_string())?;
-    Ok(value)
+    from_slice_of_any_depth(bytes).map_err(|error| error.to_string())
 }
 
 /// How deep the brackets of a JSON text are nested. Of a text that is no JSON it is at least what a parser meets.
@@ -156,7 +153,7 @@ impl<'de> Deserialize<'de> for Whole {
                         "version" => version = map.next_value::<Option<u64>>()?,
                         "revision" => revision = map.next_value::<Option<u64>>()?,
                         "specs" => specs = Some(map.next_value::<Vec<OneRecord>>()?),
-                        _ => drop(unknown.insert(key.0.into_owned(), map.next_value()?)),
+                        _ => drop(unknown.insert(key.0.into_owned(), map.next_value::<Plain>()?.0)),
                     }
                 }
                 let records = specs.ok_or_else(|| A::Error::missing_field("specs"))?;
@@ -190,7 +187,7 @@ impl<'de> Deserialize<'de> for OneRecord {
                 while let Some(key) = map.next_key::<Key<'de>>()? {
                     match Field::parse(&key.0) {
                         Some(field) => draft.take(field, &mut map)?,
-                        None => drop(draft.unknown.insert(key.0.into_owned(), map.next_value()?)),
+                        None => drop(draft.unknown.insert(key.0.into_owned(), map.next_value::<Plain>()?.0)),
                     }
                 }
                 draft.finish().map(OneRecord).map_err(A::Error::custom)
@@ -250,7 +247,7 @@ impl Draft {
             Field::Cwd => self.cwd = or_empty(field, map)?,
             Field::Env => self.env = value(field, map)?,
             Field::Ports => self.ports = or_empty(field, map)?,
-            Field::Attrs => self.attrs = or_empty(field, map)?,
+            Field::Attrs => self.attrs = or_empty::<A, PlainObject>(field, map)?.0,
             Field::Healthcheck => {
                 self.healthcheck = self.part(field, map, HealthcheckIn::into_parts)?;
             }
@@ -285,6 +282,8 @@ impl Draft {
         map: &mut A,
         into_parts: impl FnOnce(W) -> Result<(T, Unknown), String>,
     ) -> Result<Option<T>, A::Error> {
+        // Of a key that stands twice the last value counts, and with it what is kept of that.
+        self.unknown.shift_remove(field.word());
         let Some(wire) = value::<A, W>(field, map)? else { return Ok(None) };
         let (part, unknown) = of_field(field, into_parts(wire))?;
         if !unknown.is_empty() {

@@ -1,0 +1,79 @@
+//! What the fuzz targets share: their first inputs, made of fixtures/, and JSON compared as a reader would.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use minions_managed::config::{Settings, table};
+use serde_json::{Value, json};
+
+/// A file of the project.
+fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// Puts `seeds` into the corpus of `target`, where cargo-fuzz looks. Inputs that are there already stay as they are.
+pub fn plant(target: &str, seeds: Vec<Vec<u8>>) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    fs::create_dir_all(&corpus).expect("the corpus folder is ours");
+    for (at, seed) in seeds.into_iter().enumerate() {
+        let path = corpus.join(format!("seed-{at:03}"));
+        if !path.exists() {
+            fs::write(path, seed).expect("the corpus folder is ours");
+        }
+    }
+}
+
+/// Every file of a folder of fixtures, in the order of their names.
+fn files(folder: &str) -> Vec<Vec<u8>> {
+    let entries = fs::read_dir(project(folder)).expect("the fixtures are there");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("it can be listed").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.sort();
+    paths.iter().map(|path| fs::read(path).expect("a fixture is readable")).collect()
+}
+
+/// Sidecars: the text of every vector, its folder one that the target's surroundings have.
+pub fn sidecars() -> Vec<Vec<u8>> {
+    let vectors = fs::read_to_string(project("fixtures/sidecars/vectors.jsonl")).expect("the vectors are there");
+    let texts = vectors.lines().map(|line| {
+        let vector: Value = serde_json::from_str(line).expect("a vector is JSON");
+        let text = vector["sidecar_text"].as_str().expect("a vector has a text");
+        text.replace("{{GIT_ROOT}}", "/repo").into_bytes()
+    });
+    texts.collect()
+}
+
+/// State files of every kind.
+pub fn states() -> Vec<Vec<u8>> {
+    files("fixtures/state")
+}
+
+/// Settings: each key with its default, all of them, and the fixtures.
+pub fn settings() -> Vec<Vec<u8>> {
+    let defaults = Settings::default();
+    let file = |ours: Value| json!({"other": [1], "engine": {"managedSpawn": ours}}).to_string().into_bytes();
+    let mut seeds: Vec<_> = table::ROWS.iter().map(|row| file(json!({row.key: row.value(&defaults)}))).collect();
+    seeds.push(file(table::ROWS.iter().map(|row| (row.key.to_owned(), row.value(&defaults))).collect()));
+    seeds.extend(files("fixtures/settings"));
+    seeds
+}
+
+/// Whether `json` may hold the key to which serde_json's own `Value` gives a meaning: then that is no witness of what is
+/// written. An escape may spell it too.
+pub fn is_magic(json: &[u8]) -> bool {
+    let has = |part: &[u8]| json.windows(part.len()).any(|window| window == part);
+    has(b"::private::") || has(b"\\u")
+}
+
+/// Whether everything in `before` is in `after` too. A null counts as absent, a number as its double.
+pub fn is_kept(before: &Value, after: &Value) -> bool {
+    match (before, after) {
+        (Value::Null, _) => true,
+        (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_kept(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.iter().all(|(key, value)| value.is_null() || b.get(key).is_some_and(|kept| is_kept(value, kept)))
+        }
+        _ => before == after,
+    }
+}
