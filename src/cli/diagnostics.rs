@@ -2,14 +2,13 @@
 //! `minions[PID] LEVEL room: words`. Ops and rooms speak by the `log` crate's macros and never print. Impure: reads
 //! MINIONS_LOG.
 
-use std::io::Write as _;
-
 use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::base::error::{Error, Kind, Result};
 use crate::view::escape;
 
 use super::global::Global;
+use super::ui;
 
 /// The levels by name, for MINIONS_LOG.
 const LEVELS: [(&str, LevelFilter); 6] = [
@@ -66,8 +65,7 @@ impl Log for Stderr {
         let room = record.target().strip_prefix("minions_managed::").unwrap_or(record.target());
         let words = record.args().to_string();
         let line = format!("minions[{}] {} {room}: {}\n", std::process::id(), record.level(), escape::line(&words));
-        // Nobody is left to be told that stderr is closed or full.
-        std::io::stderr().lock().write_all(line.as_bytes()).unwrap_or_default();
+        ui::diagnostic(&line);
     }
 
     fn flush(&self) {}

@@ -155,6 +155,12 @@ impl ProgressLines {
     }
 }
 
+/// Writes one line of diagnostics to stderr.
+pub(super) fn diagnostic(line: &str) {
+    // Nobody is left to be told that stderr is closed or full.
+    io::stderr().lock().write_all(line.as_bytes()).unwrap_or_default();
+}
+
 /// Whether to paint: as asked, else not with a non-empty NO_COLOR, else on a terminal.
 #[expect(clippy::disallowed_methods, reason = "the environment is read at the doors")]
 fn color(when: Option<When>, is_terminal: impl Fn() -> bool) -> bool {

@@ -71,3 +71,25 @@ fn without_waiting_a_service_is_recorded_and_not_yet_healthy() {
     assert_eq!((&record["status"], &record["healthy"]), (&json!("running"), &json!(false)));
     assert!(is_alive(pid_of(&record)));
 }
+
+#[test]
+fn an_idempotency_key_answers_the_same_content_again_and_refuses_other() {
+    let world = World::new();
+    let spec = world.shell("s", "exec sleep 1000");
+    let accept = |spec: &serde_json::Value| {
+        world.declare("ripley", std::slice::from_ref(spec));
+        world.accept("ripley", &["--idempotency-key", "k1"])
+    };
+    let (code, first) = accept(&spec);
+    assert_eq!(code, Some(0), "{first}");
+    world.run(&["stop", "s"]).ended(0);
+    let (code, again) = accept(&spec);
+    assert_eq!((code, &again), (Some(0), &first), "the earlier answer");
+    assert!(world.records().is_empty(), "and nothing is started");
+    let mut other = spec.clone();
+    other["ttl_minutes"] = json!(9);
+    let (code, refused) = accept(&other);
+    assert_eq!((code, &refused["error"]["code"]), (Some(7), &json!("idempotency-key-reused")), "{refused}");
+    assert!(world.records().is_empty());
+    assert!(world.root().join("agents/ripley/managed-spawn.json").exists(), "it waits for another key");
+}

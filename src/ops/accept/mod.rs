@@ -107,24 +107,37 @@ fn accept_one(
     let owner =
         Owner { agent: agent.to_string(), work_item: request.work_item.clone(), project: request.project.clone() };
     let acceptance = Acceptance { context, request, agent, owner, run_id: new_run_id(now), created_at: now, progress };
-    let (bytes, specs) = match decide::decide(&acceptance)? {
+    let decision = decide::decide(&acceptance)?;
+    if let Some(report) = repeated(&acceptance, &decision)? {
+        return Ok(report);
+    }
+    let (bytes, sidecar) = match decision {
         Decision::None => return Ok(AgentReport::none(agent)),
         Decision::Missing => return Ok(AgentReport::missing(agent)),
         Decision::Rejected(rejection) => return alert::reject(&acceptance, &rejection),
-        Decision::Valid { bytes, sidecar } => (bytes, with_work_item(sidecar)),
+        Decision::Valid { bytes, sidecar } => (bytes, sidecar),
     };
-    let (specs, wi_id) = specs;
     let mut acceptance = acceptance;
     if acceptance.owner.work_item.is_empty() {
-        acceptance.owner.work_item = wi_id;
+        acceptance.owner.work_item = sidecar.wi_id;
     }
-    let report = start_all(&acceptance, &specs, set_aside)?;
+    let report = start_all(&acceptance, &sidecar.specs, set_aside)?;
     conclude(&acceptance, &bytes, &report)?;
     Ok(report)
 }
 
-fn with_work_item(sidecar: crate::sidecar::Sidecar) -> (Vec<Spec>, String) {
-    (sidecar.specs, sidecar.wi_id)
+/// The answer to an acceptance that has been had under the same idempotency key; its sidecar moves aside once more.
+fn repeated(acceptance: &Acceptance<'_>, decision: &Decision) -> Result<Option<AgentReport>> {
+    let (bytes, to) = match decision {
+        Decision::None | Decision::Missing => return Ok(None),
+        Decision::Rejected(rejection) => (&rejection.bytes, acceptance.context.root.sidecar_rejected(acceptance.agent)),
+        Decision::Valid { bytes, sidecar: _ } => (bytes, acceptance.context.root.sidecar_accepted(acceptance.agent)),
+    };
+    let report = run_record::earlier(acceptance, bytes)?;
+    if report.is_some() && !acceptance.request.is_dry_run {
+        decide::move_aside(acceptance, bytes, &to)?;
+    }
+    Ok(report)
 }
 
 /// From valid specs to what became of each.

@@ -31,6 +31,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    const ALL: [Self; 6] = [Self::None, Self::Accepted, Self::Unchanged, Self::Rejected, Self::Partial, Self::Failed];
+
+    /// The value of that word.
+    pub(super) fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.word() == word)
+    }
+
     /// The word in output.
     pub const fn word(self) -> &'static str {
         match self {
@@ -60,6 +67,13 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
+    const ALL: [Self; 5] = [Self::InvalidSidecar, Self::Healthcheck, Self::Spawn, Self::PortInUse, Self::Claimed];
+
+    /// The value of that word.
+    pub(super) fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.word() == word)
+    }
+
     /// The word in output.
     pub const fn word(self) -> &'static str {
         match self {
@@ -88,6 +102,13 @@ pub enum SpecAction {
 }
 
 impl SpecAction {
+    const ALL: [Self; 5] = [Self::Spawned, Self::Replaced, Self::Unchanged, Self::Queued, Self::None];
+
+    /// The value of that word.
+    pub(super) fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.word() == word)
+    }
+
     /// The word in output.
     pub const fn word(self) -> &'static str {
         match self {
