@@ -3,10 +3,10 @@
 
 use serde_json::Value;
 
-use crate::base::json::from_slice_of_any_depth;
+use crate::base::json::{PlainObject, from_slice_to_depth};
 use crate::base::redact::{self, DenyPatterns};
 use crate::service::{Liveness, Record};
-use crate::state::RecordJson;
+use crate::state::{DEPTH_MAX, RecordJson};
 
 use super::facts;
 
@@ -48,7 +48,7 @@ pub fn push_json(out: &mut Vec<u8>, seen: &Seen, deny: &DenyPatterns) {
     if seen.liveness != Liveness::Unknown && !is_secret_bearing(&seen.record, &out[start..], deny) {
         return;
     }
-    let Ok(Value::Object(mut object)) = from_slice_of_any_depth(&out[start..]) else {
+    let Ok(PlainObject(mut object)) = from_slice_to_depth(&out[start..], DEPTH_MAX) else {
         unreachable!("it was just written as an object")
     };
     if seen.liveness == Liveness::Unknown {
