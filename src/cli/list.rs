@@ -71,7 +71,7 @@ fn not_modified(listing: &Listing, door: &Door) -> Outcome {
 fn show(listing: &mut Listing, filter: &Filter, door: &Door) -> Outcome {
     if door.ui.is_json() {
         door.ui.data(wire::list(std::mem::take(&mut listing.json), &listing.etag))?;
-    } else if listing.items.is_empty() {
+    } else if listing.is_empty() {
         let hint = if filter.is_empty() {
             "an agent declares some in agents/AGENT/managed-spawn.json, then: minions managed accept AGENT"
         } else {
@@ -79,8 +79,7 @@ fn show(listing: &mut Listing, filter: &Filter, door: &Door) -> Outcome {
         };
         door.ui.note(&format!("no services\n  hint: {hint}"));
     } else {
-        let records = listing.items.iter().map(|item| (&item.record, item.liveness));
-        door.ui.data(record::draw_list(records, EpochMs::now(), door.ui.table_style()))?;
+        door.ui.data(record::draw_list(listing.items(), EpochMs::now(), door.ui.table_style()))?;
     }
     Ok(End::Done)
 }

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use crate::base::error::Result;
 use crate::base::redact::DenyPatterns;
-use crate::service::{Record, Status};
+use crate::process;
+use crate::service::{Liveness, Record, Status};
 use crate::state::{SetAside, etag_of_array};
 
 use super::context::Context;
-use super::shown::{self, Seen};
+use super::shown;
 
 /// Which services; every field that is set must match.
 #[derive(Clone, Debug, Default)]
@@ -36,8 +37,10 @@ impl Filter {
 /// The services that match.
 #[derive(Debug)]
 pub struct Listing {
-    /// Sorted by name.
-    pub items: Vec<Seen>,
+    /// In the order of the file; to move thousands of them would take longer than to look at them.
+    records: Vec<Record>,
+    /// Where each stands, and what was seen of it; sorted by name.
+    order: Vec<(usize, Liveness)>,
     /// The same as one compact JSON array, with nothing secret in it.
     pub json: String,
     /// Names this very list (contract section 5).
@@ -46,10 +49,24 @@ pub struct Listing {
     pub set_aside: Option<SetAside>,
 }
 
-/// Fewer records than this are looked at by one thread: to start a second takes longer than it saves.
-const THREADED_MIN: usize = 64;
+impl Listing {
+    /// The services as just observed, sorted by name.
+    pub fn items(&self) -> impl Iterator<Item = (&Record, Liveness)> {
+        self.order.iter().map(|(at, liveness)| (&self.records[*at], *liveness))
+    }
+
+    /// Whether no service matches.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+}
+
+/// Fewer records than this are looked at by one thread: to start a second takes as long as it saves.
+const THREADED_MIN: usize = 256;
 /// Most threads that look at processes side by side.
 const THREADS_MAX: usize = 8;
+/// By so many bytes a record may be longer than the first one without the text's having to move.
+const RECORD_SLACK_BYTES: usize = 64;
 
 /// Lists the services that match `filter`. Takes no lock, unless the state file is unreadable.
 pub fn run(context: &Context, filter: &Filter) -> Result<Listing> {
@@ -57,63 +74,63 @@ pub fn run(context: &Context, filter: &Filter) -> Result<Listing> {
     let worktree = filter.worktree.as_deref().map(resolved);
     let mut records: Vec<Record> = reading.document.records;
     records.retain(|record| is_match(record, filter, worktree.as_deref()));
-    records.sort_by(|a, b| a.name.cmp(&b.name));
     let deny = DenyPatterns::new(&context.settings.env_key_deny_patterns);
-    let mut parts = observe_in_parts(records, &deny).into_iter();
-    let Part { mut items, mut json } = parts.next().expect("there is a first part");
+    let mut sorted: Vec<(usize, &mut Record)> = records.iter_mut().enumerate().collect();
+    sorted.sort_unstable_by(|a, b| a.1.name.cmp(&b.1.name));
+    let mut parts = observe_in_parts(&mut sorted, &deny).into_iter();
+    let Part { mut seen, mut json } = parts.next().expect("there is a first part");
     for part in parts {
-        items.extend(part.items);
+        seen.extend(part.seen);
         json.push(b',');
         json.extend(part.json);
     }
     json.push(b']');
     let json = shown::into_text(json);
-    Ok(Listing { items, etag: etag_of_array(&json), json, set_aside: reading.set_aside })
+    let order = sorted.into_iter().map(|(at, _)| at).zip(seen).collect();
+    Ok(Listing { records, order, etag: etag_of_array(&json), json, set_aside: reading.set_aside })
 }
 
-/// Some of the records in a row: what was seen, and their JSON with commas between. The first part's JSON starts with
-/// the bracket of the whole array, so that the others can be appended to it as they are.
+/// What came of some records in a row: their liveness, and their JSON with commas between. The first part's JSON starts
+/// with the bracket of the whole array, so that the others can be appended to it as they are.
 struct Part {
-    items: Vec<Seen>,
+    seen: Vec<Liveness>,
     json: Vec<u8>,
 }
 
 /// Looks at the records' processes and writes them out, many of them side by side. At least one part, no other empty.
-fn observe_in_parts(mut records: Vec<Record>, deny: &DenyPatterns) -> Vec<Part> {
-    if records.len() < THREADED_MIN {
-        return vec![observe_part(records, "[", deny)];
+fn observe_in_parts(sorted: &mut [(usize, &mut Record)], deny: &DenyPatterns) -> Vec<Part> {
+    let count = sorted.len();
+    if count < THREADED_MIN {
+        return vec![observe_part(sorted, "[", count, deny)];
     }
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
-    let size = records.len().div_ceil(threads);
-    let mut chunks = Vec::new();
-    while records.len() > size {
-        let rest = records.split_off(size);
-        chunks.push(std::mem::replace(&mut records, rest));
-    }
-    chunks.push(records);
-    let mut chunks = chunks.into_iter();
-    let first = chunks.next().unwrap_or_default();
+    let threads = process::processors().clamp(1, THREADS_MAX);
+    let (first, others) = sorted.split_at_mut(count.div_ceil(threads));
+    let size = first.len();
     std::thread::scope(|scope| {
-        let others: Vec<_> = chunks.map(|chunk| scope.spawn(move || observe_part(chunk, "", deny))).collect();
-        let first = observe_part(first, "[", deny);
+        let others = others.chunks_mut(size);
+        let others: Vec<_> = others.map(|part| scope.spawn(move || observe_part(part, "", size, deny))).collect();
+        let first = observe_part(first, "[", count, deny);
         let others = others.into_iter().map(|thread| thread.join().expect("looking at a process does not panic"));
         std::iter::once(first).chain(others).collect()
     })
 }
 
-/// Looks at `records` and writes them out after `opening`.
-fn observe_part(records: Vec<Record>, opening: &str, deny: &DenyPatterns) -> Part {
+/// Looks at `records` and writes them out after `opening`, into memory for `room` records.
+fn observe_part(records: &mut [(usize, &mut Record)], opening: &str, room: usize, deny: &DenyPatterns) -> Part {
     let mut json = opening.as_bytes().to_vec();
-    let mut items = Vec::with_capacity(records.len());
-    for record in records {
-        let seen = shown::observe(record);
-        if !items.is_empty() {
+    let mut seen = Vec::with_capacity(room);
+    for (_, record) in records {
+        if !seen.is_empty() {
             json.push(b',');
         }
-        shown::push_json(&mut json, &seen, deny);
-        items.push(seen);
+        let liveness = shown::observe_in_place(record);
+        shown::push_json(&mut json, record, liveness, deny);
+        if seen.is_empty() {
+            json.reserve(room.saturating_mul(json.len() + RECORD_SLACK_BYTES));
+        }
+        seen.push(liveness);
     }
-    Part { items, json }
+    Part { seen, json }
 }
 
 fn is_match(record: &Record, filter: &Filter, worktree: Option<&str>) -> bool {

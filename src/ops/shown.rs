@@ -3,10 +3,10 @@
 
 use serde_json::Value;
 
-use crate::base::json::{PlainObject, from_slice_to_depth};
+use crate::base::json::from_slice_of_any_depth;
 use crate::base::redact::{self, DenyPatterns};
 use crate::service::{Liveness, Record};
-use crate::state::{DEPTH_MAX, RecordJson};
+use crate::state::RecordJson;
 
 use super::facts;
 
@@ -24,34 +24,40 @@ pub struct Seen {
 
 /// Looks at the process of `record`.
 pub fn observe(mut record: Record) -> Seen {
-    let liveness = facts::observe_service(&record);
+    let liveness = observe_in_place(&mut record);
+    Seen { record, liveness }
+}
+
+/// The same where the record stands.
+pub(super) fn observe_in_place(record: &mut Record) -> Liveness {
+    let liveness = facts::observe_service(record);
     record.alive = match liveness {
         Liveness::Alive => true,
         Liveness::Dead => false,
         Liveness::Unknown => record.alive,
     };
-    Seen { record, liveness }
+    liveness
 }
 
 /// The record as compact JSON, the values of denied environment keys and user info in URLs hidden. `alive` is null
 /// where it could not be told.
 pub fn json(seen: &Seen, deny: &DenyPatterns) -> String {
     let mut text = Vec::new();
-    push_json(&mut text, seen, deny);
+    push_json(&mut text, &seen.record, seen.liveness, deny);
     into_text(text)
 }
 
 /// Appends the same to `out`: a list of thousands is written into one piece of memory.
-pub fn push_json(out: &mut Vec<u8>, seen: &Seen, deny: &DenyPatterns) {
+pub(super) fn push_json(out: &mut Vec<u8>, record: &Record, liveness: Liveness, deny: &DenyPatterns) {
     let start = out.len();
-    serde_json::to_writer(&mut *out, &RecordJson(&seen.record)).expect("memory takes every byte, and keys are strings");
-    if seen.liveness != Liveness::Unknown && !is_secret_bearing(&seen.record, &out[start..], deny) {
+    serde_json::to_writer(&mut *out, &RecordJson(record)).expect("memory takes every byte, and keys are strings");
+    if liveness != Liveness::Unknown && !is_secret_bearing(record, &out[start..], deny) {
         return;
     }
-    let Ok(PlainObject(mut object)) = from_slice_to_depth(&out[start..], DEPTH_MAX) else {
+    let Ok(Value::Object(mut object)) = from_slice_of_any_depth(&out[start..]) else {
         unreachable!("it was just written as an object")
     };
-    if seen.liveness == Liveness::Unknown {
+    if liveness == Liveness::Unknown {
         object.insert("alive".to_owned(), Value::Null);
     }
     for key in ENV_KEYS {

@@ -23,6 +23,7 @@ pub use inherit::seal_descriptors;
 pub use listeners::{Socket, SocketState, answering, observe_listeners, observe_server_end};
 pub use look::{
     boot_id, observe_child_identity, observe_identity, observe_legacy_liveness, observe_liveness, own_identity,
+    processors,
 };
 pub use owners::{Portrait, observe_all_holders, observe_holders, observe_offspring, observe_portrait};
 pub use resolve::resolve_program;
