@@ -30,7 +30,7 @@ demo:
 docs:
     cargo doc --no-deps --open
 
-# How fast the state file is read and written
+# What commands cost, how fast sidecars are judged and the state file is read and written
 bench:
     cargo bench
 

@@ -1,0 +1,119 @@
+//! A temporary root with services in it, which end with it.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// So many services are declared in one sidecar.
+const SPECS_PER_FILE: usize = 50;
+/// Ports are taken from here on: below those that the kernel gives to clients (ip_local_port_range), who would be in the
+/// way.
+static NEXT_PORT: AtomicU16 = AtomicU16::new(20_000);
+
+/// A root of its own, a git worktree to work in, and the settings that let the C program be a service.
+pub(crate) struct World {
+    dir: TempDir,
+    floor: PathBuf,
+}
+
+impl World {
+    pub(crate) fn new(floor: &Path) -> Self {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        fs::create_dir_all(dir.path().join("repo/.git")).unwrap();
+        let world = Self { dir, floor: floor.to_owned() };
+        let settings = json!({"executableAllowlist": ["floor"], "maxSpecsPerFile": SPECS_PER_FILE});
+        fs::create_dir_all(world.root().join("engine")).unwrap();
+        fs::write(world.root().join("config.json"), json!({"engine": {"managedSpawn": settings}}).to_string()).unwrap();
+        world
+    }
+
+    /// The same with so many services running, each a HTTP server, all healthy.
+    pub(crate) fn with_services(floor: &Path, count: usize) -> Self {
+        let world = Self::new(floor);
+        let names: Vec<String> = (0..count).map(|at| format!("web-{at}")).collect();
+        for chunk in names.chunks(SPECS_PER_FILE) {
+            let specs: Vec<(&str, u16)> = chunk.iter().map(|name| (name.as_str(), free_port())).collect();
+            let agent = format!("agent-{}", chunk[0]);
+            world.declare(&agent, &specs);
+            world.run(world.minions(&["accept", &agent]).args(["--format", "json"]));
+        }
+        assert_eq!(world.records().len(), count);
+        world
+    }
+
+    fn root(&self) -> PathBuf {
+        self.dir.path().join("root")
+    }
+
+    /// Where the state file is.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.root().join("engine/managed-processes.json")
+    }
+
+    /// Where an agent's sidecar goes when it has been accepted.
+    pub(crate) fn accepted(&self, agent: &str) -> PathBuf {
+        self.root().join("agents").join(agent).join("managed-spawn.accepted.json")
+    }
+
+    /// `minions managed ARGS…`, on this root.
+    pub(crate) fn minions(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_minions"));
+        command.arg("managed").args(args).arg("--root").arg(self.root());
+        command
+    }
+
+    /// Runs `command`, which must succeed.
+    pub(crate) fn run(&self, command: &mut Command) {
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{command:?}: {output:?}");
+    }
+
+    /// Writes the sidecar of `agent`: servers by name and port.
+    pub(crate) fn declare(&self, agent: &str, servers: &[(&str, u16)]) {
+        let spec = |(name, port): &(&str, u16)| {
+            let url = format!("http://127.0.0.1:{port}/");
+            json!({
+                "name": name, "cmd": self.floor, "args": ["serve", port.to_string()], "ports": [port],
+                "cwd": self.dir.path().join("repo"), "env": {"NODE_ENV": "development"}, "ttl_minutes": 60,
+                "attrs": {"base_url": url},
+                "healthcheck": {"type": "http", "url": url, "expect_status": 200, "interval_s": 1, "timeout_s": 60},
+            })
+        };
+        let sidecar = json!({"specs": servers.iter().map(spec).collect::<Vec<_>>()});
+        let dir = self.root().join("agents").join(agent);
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("managed-spawn.json"), sidecar.to_string()).unwrap();
+    }
+
+    /// The records of the state file.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        let Ok(bytes) = fs::read(self.state()) else { return Vec::new() };
+        let state: Value = serde_json::from_slice(&bytes).unwrap();
+        state["specs"].as_array().unwrap().clone()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let names: Vec<String> =
+            self.records().iter().map(|record| record["name"].as_str().unwrap().to_owned()).collect();
+        if !names.is_empty() {
+            self.run(self.minions(&["stop"]).args(&names));
+        }
+    }
+}
+
+/// A port on which nobody listens.
+pub(crate) fn free_port() -> u16 {
+    loop {
+        let port = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
