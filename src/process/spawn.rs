@@ -131,7 +131,6 @@ pub fn become_shim() -> io::Result<()> {
     let _ = rustix::process::setsid();
     close_descriptors_from(3);
     rustix::process::chdir("/")?;
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     name_and_adopt()
 }
 

@@ -166,3 +166,14 @@ fn a_missing_sidecar_is_nothing_unless_it_is_required() {
     let (code, report) = world.accept("nobody", &["--require"]);
     assert_eq!((code, &report["reason"]), (Some(3), &json!("sidecar-missing")));
 }
+
+#[test]
+fn nothing_is_started_where_services_are_switched_off() {
+    let world = World::new();
+    world.set(&json!({"enabled": false}));
+    world.declare("ripley", &[world.server("web", "http")]);
+    let (code, report) = world.accept("ripley", &[]);
+    assert_eq!((code, &report["error"]["code"]), (Some(7), &json!("disabled")), "{report}");
+    assert!(world.root().join("agents/ripley/managed-spawn.json").exists());
+    assert!(!world.root().join("engine").exists());
+}

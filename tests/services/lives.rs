@@ -88,6 +88,11 @@ fn a_services_environment_is_its_own_the_passed_keys_and_its_marks() {
     check("MINIONS_DIR", None);
     check("MINIONS_MANAGED_NAME", Some("s"));
     check("MINIONS_MANAGED_GENERATION", record["generation"].as_str());
+    let umask = |pid: u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
+        status.lines().find(|line| line.starts_with("Umask:")).map(str::to_owned)
+    };
+    assert_eq!(umask(pid), umask(std::process::id()), "files that a service makes are as its caller's would be");
     // What a restart from cron needs: the program as resolved, and what was passed on.
     assert!(
         record["resolved_cmd"].as_str().is_some_and(|path| path.starts_with('/') && path.ends_with("/sh")),

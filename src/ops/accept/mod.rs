@@ -20,7 +20,7 @@ pub use report::{AgentReport, FailureClass, Outcome, Report, SpecAction, SpecRep
 use std::path::PathBuf;
 
 use crate::base::clock::EpochMs;
-use crate::base::error::Result;
+use crate::base::error::{Error, Kind, Result};
 use crate::base::ids::{AgentName, new_run_id};
 use crate::service::{Owner, Spec};
 use crate::state::SetAside;
@@ -72,6 +72,10 @@ pub type OnProgress<'a> = &'a (dyn Fn(Progress) + Sync);
 
 /// Accepts the sidecar of each of `agents`, one after the other.
 pub fn run(context: &Context, agents: &[AgentName], request: &Request, progress: OnProgress<'_>) -> Result<Report> {
+    if !context.settings.enabled {
+        let message = "services are switched off by `enabled: false` under engine.managedSpawn in config.json";
+        return Err(Error::new(Kind::Conflict, "disabled", message).with_hint("nothing was read or started"));
+    }
     let mut report = Report::default();
     for agent in agents {
         let one = accept_one(context, agent, request, progress, &mut report.set_aside)?;
