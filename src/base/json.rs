@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// Any value, just as it is written; of a repeated key the last counts.
@@ -15,14 +15,37 @@ pub struct Plain(pub Value);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PlainObject(pub Map<String, Value>);
 
-/// Reads a JSON text however deep it is nested. Every level costs stack: only for texts whose depth is known to be
-/// bounded. The error says what is wrong, and where.
-pub fn from_slice_of_any_depth(json: &[u8]) -> Result<Value, serde_json::Error> {
+/// Reads a JSON text of at most `depth_max` levels: more than the parser's own 127, which a sidecar and what is made of it
+/// may have. Every level costs stack. The error says what is wrong, and where.
+pub fn from_slice_to_depth<T: DeserializeOwned>(json: &[u8], depth_max: usize) -> Result<T, String> {
+    let depth = depth_of(json);
+    if depth > depth_max {
+        return Err(format!("it is nested {depth} levels deep; {depth_max} are the most"));
+    }
     let mut parser = serde_json::Deserializer::from_slice(json);
     parser.disable_recursion_limit();
-    let Plain(value) = Plain::deserialize(&mut parser)?;
-    parser.end()?;
+    let value = T::deserialize(&mut parser).map_err(|error| error.to_string())?;
+    parser.end().map_err(|error| error.to_string())?;
     Ok(value)
+}
+
+/// How deep the brackets of a JSON text are nested. Of a text that is no JSON it is at least what a parser meets.
+fn depth_of(bytes: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut is_escaped) = (0_usize, 0, false, false);
+    for byte in bytes {
+        match (in_string, byte) {
+            (true, _) if is_escaped => is_escaped = false,
+            (true, b'\\') => is_escaped = true,
+            (_, b'"') => in_string = !in_string,
+            (false, b'[' | b'{') => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 impl<'de> Deserialize<'de> for Plain {
@@ -118,10 +141,14 @@ mod tests {
         r#"{"a":[{"$serde_json::private::RawValue":"no JSON"}]}"#,
     ];
 
+    fn read(text: &str) -> Result<Value, String> {
+        from_slice_to_depth::<Plain>(text.as_bytes(), 140).map(|plain| plain.0)
+    }
+
     #[test]
     fn no_key_has_a_meaning() {
         for text in MAGIC {
-            let value = from_slice_of_any_depth(text.as_bytes()).unwrap();
+            let value = read(text).unwrap();
             assert_eq!(value.to_string(), text);
             assert_eq!(serde_json::from_str::<PlainObject>(text).unwrap().0, *value.as_object().unwrap());
             // A value that is read again as a value.
@@ -132,17 +159,16 @@ mod tests {
     #[test]
     fn every_kind_of_value_is_as_serde_json_reads_it() {
         let text = r#"[null,true,-1,18446744073709551615,1.5,1e300,"\u00e9\n",{"b":1,"a":2,"b":3},[]]"#;
-        let value = from_slice_of_any_depth(text.as_bytes()).unwrap();
-        assert_eq!(value, serde_json::from_str::<Value>(text).unwrap());
+        assert_eq!(read(text).unwrap(), serde_json::from_str::<Value>(text).unwrap());
     }
 
     #[test]
-    fn what_is_no_json_is_an_error_and_depth_is_none() {
+    fn what_is_no_json_or_too_deep_is_an_error() {
         for bad in ["", "{", "1 2", "[1,]", "\"\\ud800\"", "1e999"] {
-            assert!(from_slice_of_any_depth(bad.as_bytes()).is_err(), "{bad}");
+            assert!(read(bad).is_err(), "{bad}");
         }
-        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
-        assert!(from_slice_of_any_depth(deep.as_bytes()).is_ok());
-        assert!(serde_json::from_str::<Plain>(&deep).is_err());
+        let nested = |depth| format!("{}\"[\\\"[\"{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(read(&nested(140)).is_ok());
+        assert_eq!(read(&nested(141)), Err("it is nested 141 levels deep; 140 are the most".to_owned()));
     }
 }

@@ -3,10 +3,10 @@
 
 use serde_json::Value;
 
-use crate::base::json::from_slice_of_any_depth;
+use crate::base::json::{PlainObject, from_slice_to_depth};
 use crate::base::redact::{self, DenyPatterns};
 use crate::service::{Liveness, Record};
-use crate::state::RecordJson;
+use crate::state::{DEPTH_MAX, RecordJson};
 
 use super::facts;
 
@@ -54,7 +54,7 @@ pub(super) fn push_json(out: &mut Vec<u8>, record: &Record, liveness: Liveness, 
     if liveness != Liveness::Unknown && !is_secret_bearing(record, &out[start..], deny) {
         return;
     }
-    let Ok(Value::Object(mut object)) = from_slice_of_any_depth(&out[start..]) else {
+    let Ok(PlainObject(mut object)) = from_slice_to_depth(&out[start..], DEPTH_MAX) else {
         unreachable!("it was just written as an object")
     };
     if liveness == Liveness::Unknown {

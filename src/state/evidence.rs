@@ -11,13 +11,14 @@ use serde::de::DeserializeOwned;
 use crate::base::clock::EpochMs;
 use crate::base::files::{self, Durability};
 use crate::base::ids::Generation;
+use crate::base::json::from_slice_to_depth;
 use crate::base::root::Root;
 use crate::service::{EnvVars, ExitRecord, Identity, Record, is_kebab_case};
 
-use super::Error;
 use super::wire::{
     ExitFile, LaunchFile, LaunchOrders, LaunchRecord, RecordJson, ServiceFile, ShimFile, record_from_json,
 };
+use super::{DEPTH_MAX, Error};
 
 /// A launch file holds one record (a sidecar of at most 1 MiB holds its spec) and one environment.
 const LAUNCH_BYTES_MAX: u64 = 4 << 20;
@@ -205,7 +206,7 @@ fn read<W: DeserializeOwned, T>(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    let wire = serde_json::from_slice(&bytes).map_err(|error| failed(error.into()))?;
+    let wire = from_slice_to_depth(&bytes, DEPTH_MAX).map_err(|why| failed(io::Error::other(why)))?;
     turn(wire).map(Some).map_err(|why| failed(io::Error::other(why)))
 }
 

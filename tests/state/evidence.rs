@@ -4,7 +4,8 @@ use minions_managed::base::clock::EpochMs;
 use minions_managed::base::ids::Generation;
 use minions_managed::base::root::Root;
 use minions_managed::service::{Exit, ExitCause, ExitRecord, Identity, Liveness, Process, Record, Status};
-use minions_managed::state::{self, AsideKind, Launch, Started};
+use minions_managed::state::{self, AsideKind, DEPTH_MAX, Launch, Started};
+use serde_json::json;
 
 use crate::samples::{process, record, root, store};
 
@@ -49,6 +50,21 @@ fn leave(root: &Root, name: &str, age: u8, processes: Option<&Process>, exit: Op
 }
 
 const EXIT: ExitRecord = ExitRecord { exit: Exit::Code(3), cause: ExitCause::Asked, at: EpochMs(8) };
+
+#[test]
+fn record_of_any_content_that_the_state_file_takes_is_read_back() {
+    let (_dir, root) = root();
+    let mut record = record("web");
+    let deep = (0..DEPTH_MAX - 4).fold(json!(1), |value, _| json!([value]));
+    record.unknown.insert("from_tomorrow".to_owned(), deep);
+    record.spec.attrs.insert("a".to_owned(), json!({"$serde_json::private::RawValue": "no JSON"}));
+    store(&root).change("test", |document| document.put(record.clone())).unwrap();
+    let dir = root.run_dir("web", record.generation.as_ref().unwrap());
+    state::write_launch(&dir, &launch(&record), &record).unwrap();
+    let all = state::read_all(&root).unwrap();
+    assert_eq!(all[0].unreadable, Vec::<String>::new());
+    assert_eq!((all[0].record.as_ref(), all[0].launch.as_ref()), (Some(&record), Some(&launch(&record))));
+}
 
 #[test]
 fn evidence_is_read_back_as_it_was_written() {

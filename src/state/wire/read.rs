@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::base::clock::EpochMs;
-use crate::base::json::{Plain, PlainObject, from_slice_of_any_depth};
+use crate::base::json::{Plain, PlainObject, from_slice_to_depth};
 use crate::service::{Healthcheck, Owner, Proof, Record, Spec, Status, is_kebab_case};
 use crate::state::{DEPTH_MAX, Document, Malformed, VERSION};
 
@@ -52,7 +52,7 @@ pub(super) fn record(value: Value) -> Result<Record, serde_json::Error> {
 /// The slow way, for a file that is not all right.
 fn by_entry(bytes: &[u8]) -> Result<Document, Unparsed> {
     let unparsed = |why: String, version| Unparsed { why, version };
-    let value = value_of(bytes).map_err(|why| unparsed(why, None))?;
+    let Plain(value) = from_slice_to_depth(bytes, DEPTH_MAX).map_err(|why| unparsed(why, None))?;
     let Value::Object(mut unknown) = value else {
         return Err(unparsed(format!("it holds {}, not an object", kind_of(&value)), None));
     };
@@ -79,35 +79,6 @@ fn by_entry(bytes: &[u8]) -> Result<Document, Unparsed> {
         document.malformed.push(Malformed { pointer: format!("/specs/{at}"), why, value });
     }
     Ok(document)
-}
-
-/// The file as a tree. The parser's own limit of 127 levels is a hair below what a sidecar may have (contract section
-/// 3: 128), so that it is replaced by ours.
-fn value_of(bytes: &[u8]) -> Result<Value, String> {
-    let depth = depth_of(bytes);
-    if depth > DEPTH_MAX {
-        return Err(format!("it is nested {depth} levels deep; {DEPTH_MAX} are the most"));
-    }
-    from_slice_of_any_depth(bytes).map_err(|error| error.to_string())
-}
-
-/// How deep the brackets of a JSON text are nested. Of a text that is no JSON it is at least what a parser meets.
-fn depth_of(bytes: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut is_escaped) = (0_usize, 0, false, false);
-    for byte in bytes {
-        match (in_string, byte) {
-            (true, _) if is_escaped => is_escaped = false,
-            (true, b'\\') => is_escaped = true,
-            (_, b'"') => in_string = !in_string,
-            (false, b'[' | b'{') => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            (false, b']' | b'}') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 fn whole_number(value: Option<Value>, absent: u64) -> Result<u64, String> {
