@@ -62,6 +62,9 @@ fn agent_text(report: &AgentReport, is_dry_run: bool) -> String {
             return format!("{}\n\n{agent}: {verb}: {reason}\n", redact::urls(report.excerpt.trim_end()));
         }
         (outcome, _) if is_dry_run => format!("{agent}: plan, nothing is changed ({})\n", outcome.word()),
+        (outcome, Some(reason)) if report.specs.is_empty() => {
+            return format!("{agent}: {}: {}\n", outcome.word(), redact::urls(&escape::line(reason)));
+        }
         (outcome, _) => format!("{agent}: {}\n", outcome.word()),
     };
     for spec in &report.specs {

@@ -177,3 +177,15 @@ fn nothing_is_started_where_services_are_switched_off() {
     assert!(world.root().join("agents/ripley/managed-spawn.json").exists());
     assert!(!world.root().join("engine").exists());
 }
+
+#[test]
+fn one_agent_whose_sidecar_cannot_be_read_does_not_keep_the_others_waiting() {
+    let world = World::new();
+    world.declare("b", &[world.shell("s", "exec sleep 1000")]);
+    std::fs::create_dir_all(world.root().join("agents/a/managed-spawn.json")).expect("a folder in the file's place");
+    let ran = world.run(&["accept", "--all", "--format", "json"]).ended(1);
+    let report = ran.json();
+    assert_eq!(report["items"][0]["failure_class"], "infra-failed", "{report}");
+    assert_eq!(report["items"][1]["outcome"], "accepted", "{report}");
+    assert!(is_alive(pid_of(&world.record("s"))));
+}

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 
 use crate::base::error::{Error, Result};
 use crate::base::files::{self, Durability};
-use crate::base::ids::AgentName;
-use crate::base::root::Root;
 use crate::lifecycle::accept::Wanted;
 use crate::service::{Scope, Spec, spec_hash};
 use crate::sidecar::{self, Expectations, Judge, Sidecar, System, Verdict};
@@ -84,22 +82,6 @@ pub(super) fn scoped(acceptance: &Acceptance<'_>, specs: &[Spec]) -> Vec<Wanted>
         Scope { project: acceptance.owner.project.clone(), worktree }
     };
     specs.iter().map(|spec| Wanted { spec: spec.clone(), spec_hash: spec_hash(spec), scope: scope(spec) }).collect()
-}
-
-/// Every agent with a pending sidecar, by name. What is no agent's name is none of ours.
-pub(super) fn pending(root: &Root) -> Result<Vec<AgentName>> {
-    let dir = root.agents();
-    let entries = match std::fs::read_dir(&dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io(format!("cannot list `{}`", dir.display()), error)),
-    };
-    let mut agents: Vec<AgentName> = entries
-        .filter_map(|entry| AgentName::parse(entry.ok()?.file_name().to_str()?).ok())
-        .filter(|agent| root.sidecar(agent).exists())
-        .collect();
-    agents.sort();
-    Ok(agents)
 }
 
 /// Moves the decided sidecar to `to`. An agent may have written another one meanwhile: that one stays in place, to be

@@ -26,6 +26,7 @@ use crate::service::{Owner, Spec};
 use crate::state::SetAside;
 
 use super::context::Context;
+use super::validate::agents_with_sidecar;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -70,7 +71,8 @@ pub enum Progress {
 /// Receives progress from several threads.
 pub type OnProgress<'a> = &'a (dyn Fn(Progress) + Sync);
 
-/// Accepts the sidecar of each of `agents`, one after the other.
+/// Accepts the sidecar of each of `agents`, one after the other. An error that ends one of several is in its report and
+/// does not keep the others waiting; that of an only one is returned.
 pub fn run(context: &Context, agents: &[AgentName], request: &Request, progress: OnProgress<'_>) -> Result<Report> {
     if !context.settings.enabled {
         let message = "services are switched off by `enabled: false` under engine.managedSpawn in config.json";
@@ -78,7 +80,10 @@ pub fn run(context: &Context, agents: &[AgentName], request: &Request, progress:
     }
     let mut report = Report::default();
     for agent in agents {
-        let one = accept_one(context, agent, request, progress, &mut report.set_aside)?;
+        let one = match accept_one(context, agent, request, progress, &mut report.set_aside) {
+            Err(error) if agents.len() > 1 => AgentReport::broken(agent, &error),
+            one => one?,
+        };
         report.items.push(one);
     }
     Ok(report)
@@ -86,7 +91,7 @@ pub fn run(context: &Context, agents: &[AgentName], request: &Request, progress:
 
 /// Every agent with a pending sidecar, by name.
 pub fn pending(context: &Context) -> Result<Vec<AgentName>> {
-    decide::pending(&context.root)
+    agents_with_sidecar(&context.root)
 }
 
 /// One acceptance on its way.

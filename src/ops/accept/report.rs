@@ -64,10 +64,13 @@ pub enum FailureClass {
     PortInUse,
     /// Another command is at one of the services.
     Claimed,
+    /// Something that has nothing to do with the sidecar: a full disk, a folder that cannot be read.
+    Infra,
 }
 
 impl FailureClass {
-    const ALL: [Self; 5] = [Self::InvalidSidecar, Self::Healthcheck, Self::Spawn, Self::PortInUse, Self::Claimed];
+    const ALL: [Self; 6] =
+        [Self::InvalidSidecar, Self::Healthcheck, Self::Spawn, Self::PortInUse, Self::Claimed, Self::Infra];
 
     /// The value of that word.
     pub(super) fn parse(word: &str) -> Option<Self> {
@@ -82,6 +85,7 @@ impl FailureClass {
             Self::Spawn => "spawn-failed",
             Self::PortInUse => "port-in-use",
             Self::Claimed => "claimed",
+            Self::Infra => "infra-failed",
         }
     }
 }
@@ -185,6 +189,17 @@ impl AgentReport {
         }
     }
 
+    /// It could not be decided, or not to its end; what was claimed is in the state file.
+    pub(super) fn broken(agent: &AgentName, error: &crate::base::error::Error) -> Self {
+        Self {
+            exists: true,
+            outcome: Outcome::Failed,
+            failure_class: Some(FailureClass::Infra),
+            reason: Some(error.chain()),
+            ..Self::none(agent)
+        }
+    }
+
     /// There is no sidecar though one is required.
     pub(super) fn missing(agent: &AgentName) -> Self {
         Self {
@@ -220,7 +235,11 @@ impl AgentReport {
     /// Whether the sidecar has had its decision, so that it moves aside. A conflict leaves it pending: the same
     /// command may succeed once the port is free or the other command has ended.
     pub fn is_decided(&self) -> bool {
-        self.exists && !matches!(self.failure_class, Some(FailureClass::PortInUse | FailureClass::Claimed))
+        self.exists
+            && !matches!(
+                self.failure_class,
+                Some(FailureClass::PortInUse | FailureClass::Claimed | FailureClass::Infra)
+            )
     }
 
     /// How a command that accepted only this ends; `None`: well.
@@ -231,6 +250,7 @@ impl AgentReport {
             (Outcome::Partial | Outcome::Failed, Some(FailureClass::PortInUse | FailureClass::Claimed)) => {
                 Some(Kind::Conflict)
             }
+            (Outcome::Partial | Outcome::Failed, Some(FailureClass::Infra)) => Some(Kind::Unforeseen),
             (Outcome::Partial, _) => Some(Kind::PartlyHealthy),
             (Outcome::Failed, _) => Some(Kind::NotHealthy),
         }
