@@ -18,7 +18,7 @@ fn three_real_services_live_on_when_the_callers_whole_session_is_killed() {
     world.declare("ripley", &[world.server("web", "http"), looping, world.server("forks", "http-helper")]);
     // The caller is a shell that leads a session; it says how the accept ended and lives until its group is killed.
     let program = world.command(&[]).get_program().to_string_lossy().into_owned();
-    let script = format!("{program} managed accept ripley >&2; echo $?; exec sleep 1000");
+    let script = format!("{program} managed accept ripley >&2; echo $? $$; exec sleep 1000");
     let mut caller = std::process::Command::new("setsid");
     caller
         .args(["--fork", "sh", "-c", &script])
@@ -26,12 +26,12 @@ fn three_real_services_live_on_when_the_callers_whole_session_is_killed() {
         .env("PATH", "/usr/bin:/bin")
         .env("MINIONS_DIR", world.root());
     let mut caller = caller.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("setsid starts");
-    let mut code = String::new();
-    BufReader::new(caller.stdout.take().expect("piped")).read_line(&mut code).expect("a line");
-    assert_eq!(code, "0\n");
+    let mut said = String::new();
+    BufReader::new(caller.stdout.take().expect("piped")).read_line(&mut said).expect("a line");
+    let (code, leader) = said.trim().split_once(' ').expect("a code and a pid");
+    assert_eq!(code, "0");
+    let leader: u32 = leader.parse().expect("a pid");
     caller.wait().expect("our own child");
-    let leader =
-        world.processes().into_iter().find(|pid| is_command(*pid, "sleep\x001000\x00")).expect("the caller lives");
     let pids: Vec<u32> = world.records().iter().map(pid_of).collect();
     assert_eq!(pids.len(), 3);
     let group = rustix::process::Pid::from_raw(i32::try_from(leader).expect("a pid")).expect("not 0");
@@ -125,9 +125,4 @@ fn a_service_ends_when_its_time_to_live_is_over() {
             .expect("JSON");
     assert_eq!((&exit["code"], &exit["cause"]), (&json!(3), &json!("expired")), "{exit}");
     assert_eq!(world.processes(), Vec::<u32>::new());
-}
-
-/// Whether `pid` runs exactly this command line, arguments ended by NUL.
-fn is_command(pid: u32, line: &str) -> bool {
-    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|bytes| bytes == line.as_bytes())
 }
