@@ -87,7 +87,8 @@ fn ask_shim(name: &str, known: Option<&Process>, grace: Duration) -> Result<()> 
         Err(SignalError::Gone) => return Ok(()),
         Err(why @ (SignalError::Unproven | SignalError::Refused(_))) => return Err(unproven(name, why)),
     };
-    match shim.send(Signal::TERM) {
+    // A shim that somebody has stopped takes its SIGTERM only once it goes on.
+    match shim.send(Signal::TERM).and_then(|()| shim.send(Signal::CONT)) {
         Ok(()) | Err(SignalError::Gone) => {}
         Err(why @ (SignalError::Unproven | SignalError::Refused(_))) => return Err(unproven(name, why)),
     }

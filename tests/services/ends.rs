@@ -101,3 +101,15 @@ fn a_recorded_pid_that_is_somebody_elses_is_not_signalled() {
     innocent.kill().expect("our own child");
     innocent.wait().expect("our own child");
 }
+
+#[test]
+fn a_shim_that_was_frozen_is_woken_to_stop() {
+    let world = World::new();
+    world.declare("ripley", &[world.shell("s", "exec sleep 1000")]);
+    assert_eq!(world.accept("ripley", &[]).0, Some(0));
+    let record = world.record("s");
+    crate::support::signal(shim_of(&record), rustix::process::Signal::STOP);
+    crate::support::signal(pid_of(&record), rustix::process::Signal::STOP);
+    world.run(&["stop", "s"]).ended(0);
+    assert_eq!(world.processes(), Vec::<u32>::new());
+}
