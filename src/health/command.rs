@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use regex::Regex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use crate::base::clock::monotonic;
 use crate::base::excerpt::excerpt;
-use crate::process::{resolve_program, seal_descriptors};
+use crate::process::{kill_unreaped, resolve_program, seal_descriptors};
 
 use super::http::Limit;
 use super::{Failure, Target};
@@ -203,10 +203,7 @@ impl Running {
         if let Some(status) = self.reaped {
             return Ok(status);
         }
-        // The child has not been reaped, so its pid cannot be another's. No such group any more is what we want; and a
-        // child that left its own group is ended by itself.
-        kill_process_group(Pid::from_child(&self.child), Signal::KILL).ok();
-        self.child.kill().ok();
+        kill_unreaped(&mut self.child);
         let status = self.child.wait()?;
         self.reaped = Some(status);
         Ok(status)

@@ -28,7 +28,7 @@ pub use look::{
 pub use owners::{Portrait, observe_all_holders, observe_holders, observe_offspring, observe_portrait};
 pub use resolve::resolve_program;
 pub use rustix::process::Signal;
-pub use signal::{Held, SignalError, hold};
+pub use signal::{Held, SignalError, hold, kill_unreaped};
 pub(crate) use spawn::answer_line;
 pub use spawn::{
     MINIONS_GENERATION, MINIONS_NAME, SHIM_ARG0, ServiceStart, ShimStart, SpawnedShim, become_shim,

@@ -119,6 +119,14 @@ impl Held {
     }
 }
 
+/// Kills `child`, which nobody may have reaped yet, and the process group that it leads. It needs no other proof: until
+/// it is reaped its pid, and with it its group's, can be nobody else's. What is gone is what we want, so that failures
+/// mean nothing; a child that left its own group is ended by itself.
+pub fn kill_unreaped(child: &mut std::process::Child) {
+    let _ = rustix::process::kill_process_group(Pid::from_child(child), Signal::KILL);
+    drop(child.kill());
+}
+
 fn pid_of(identity: &Identity) -> Result<Pid, SignalError> {
     // No process has such a pid, and 0 or a negative one would mean a whole group.
     i32::try_from(identity.pid).ok().and_then(Pid::from_raw).ok_or(SignalError::Gone)
