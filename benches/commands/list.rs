@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use minions_managed::state::Document;
 use serde_json::{Value, json};
 
 use super::report::{Row, ms};
@@ -59,6 +60,8 @@ fn made_up(floor: &Path, records: &[Value]) -> World {
             record
         })
         .collect();
-    fs::write(world.state(), json!({"version": 1, "revision": 1, "specs": specs}).to_string()).unwrap();
+    let state = json!({"version": 1, "revision": 1, "specs": specs}).to_string();
+    // As a command would have written it.
+    fs::write(world.state(), Document::from_bytes(state.as_bytes()).unwrap().to_bytes()).unwrap();
     world
 }

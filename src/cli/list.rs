@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::base::clock::EpochMs;
-use crate::ops::list::{self, Filter, Listing};
+use crate::ops::list::{self, Filter, JsonListing, Listing};
 use crate::service::Status;
 use crate::view::{record, wire};
 
@@ -46,12 +46,19 @@ pub(super) fn run(args: Args, door: &Door) -> Outcome {
         worktree: args.worktree,
         status: args.status.as_deref().and_then(Status::parse),
     };
-    let mut listing = list::run(&door.context()?, &filter)?;
     // HTTP clients quote an etag; who passes it on may leave the quotes.
-    if known.is_some_and(|known| known.trim_matches('"') == listing.etag) {
-        not_modified(&listing, door)?;
+    let is_known = |etag: &str| known.as_deref().is_some_and(|known| known.trim_matches('"') == etag);
+    let context = door.context()?;
+    if door.ui.is_json() {
+        let JsonListing { json, etag, set_aside } = list::run_json(&context, &filter)?;
+        door.ui.data(if is_known(&etag) { wire::not_modified(&etag) } else { wire::list(json, &etag) })?;
+        return Ok(door.end(None, set_aside.as_ref()));
+    }
+    let listing = list::run(&context, &filter)?;
+    if is_known(&listing.etag) {
+        door.ui.note(&format!("nothing has changed since the list with etag {}", listing.etag));
     } else {
-        show(&mut listing, &filter, door)?;
+        show(&listing, &filter, door)?;
     }
     let end = door.end(None, listing.set_aside.as_ref());
     // The process ends here; to free thousands of records one by one first takes a tenth of the whole.
@@ -59,19 +66,8 @@ pub(super) fn run(args: Args, door: &Door) -> Outcome {
     Ok(end)
 }
 
-fn not_modified(listing: &Listing, door: &Door) -> Outcome {
-    if door.ui.is_json() {
-        door.ui.data(wire::not_modified(&listing.etag))?;
-    } else {
-        door.ui.note(&format!("nothing has changed since the list with etag {}", listing.etag));
-    }
-    Ok(End::Done)
-}
-
-fn show(listing: &mut Listing, filter: &Filter, door: &Door) -> Outcome {
-    if door.ui.is_json() {
-        door.ui.data(wire::list(std::mem::take(&mut listing.json), &listing.etag))?;
-    } else if listing.is_empty() {
+fn show(listing: &Listing, filter: &Filter, door: &Door) -> Outcome {
+    if listing.is_empty() {
         let hint = if filter.is_empty() {
             "an agent declares some in agents/AGENT/managed-spawn.json, then: minions managed accept AGENT"
         } else {

@@ -1,17 +1,24 @@
 //! What use cases ask about a record before they decide.
 
+use crate::base::clock::EpochMs;
 use crate::base::root::Root;
 use crate::lifecycle::{accept, claim, stop};
 use crate::process;
-use crate::service::{Liveness, Record, Status};
+use crate::service::{Identity, Liveness, Record, Status};
 use crate::state;
 
 /// Whether the service of `record` lives. One that was never spawned does not.
 pub fn observe_service(record: &Record) -> Liveness {
-    match (&record.process, record.pid) {
-        (Some(process), _) => process::observe_liveness(&process.service),
-        (None, Some(pid)) if record.generation.is_none() => process::observe_legacy_liveness(pid, record.started_at),
-        (None, _) => Liveness::Dead,
+    let legacy_pid = record.pid.filter(|_| record.generation.is_none());
+    observe_process(record.process.as_ref().map(|process| &process.service), legacy_pid, record.started_at)
+}
+
+/// The same from the parts of a record: its process, or the pid of one without a generation.
+pub fn observe_process(service: Option<&Identity>, legacy_pid: Option<u32>, started_at: Option<EpochMs>) -> Liveness {
+    match (service, legacy_pid) {
+        (Some(service), _) => process::observe_liveness(service),
+        (None, Some(pid)) => process::observe_legacy_liveness(pid, started_at),
+        (None, None) => Liveness::Dead,
     }
 }
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use crate::base::error::Result;
 use crate::base::redact::DenyPatterns;
 use crate::process;
-use crate::service::{Liveness, Record, Status};
+use crate::service::{Liveness, Owner, Record, Status};
 use crate::state::{SetAside, etag_of_array};
 
 use super::context::Context;
-use super::shown;
+use super::{passed_on, shown};
 
 /// Which services; every field that is set must match.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +31,17 @@ impl Filter {
     pub fn is_empty(&self) -> bool {
         let Self { project, agent, work_item, worktree, status } = self;
         project.is_none() && agent.is_none() && work_item.is_none() && worktree.is_none() && status.is_none()
+    }
+
+    /// Whether a service matches of which this is recorded; `top` is the filter's worktree with links resolved.
+    pub(super) fn is_match(&self, owner: [&str; 3], worktree: Option<&str>, status: Status, top: Option<&str>) -> bool {
+        let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
+        let [project, agent, work_item] = owner;
+        is(&self.project, project)
+            && is(&self.agent, agent)
+            && is(&self.work_item, work_item)
+            && top.is_none_or(|wanted| worktree == Some(wanted))
+            && self.status.is_none_or(|wanted| wanted == status)
     }
 }
 
@@ -59,6 +70,17 @@ impl Listing {
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
+}
+
+/// The services that match, for who wants nothing but JSON.
+#[derive(Debug)]
+pub struct JsonListing {
+    /// One compact JSON array, with nothing secret in it.
+    pub json: String,
+    /// Names this very list (contract section 5).
+    pub etag: String,
+    /// What had to be put aside; must be said (exit 9).
+    pub set_aside: Option<SetAside>,
 }
 
 /// Fewer records than this are looked at by one thread: to start a second takes as long as it saves.
@@ -90,6 +112,26 @@ pub fn run(context: &Context, filter: &Filter) -> Result<Listing> {
     Ok(Listing { records, order, etag: etag_of_array(&json), json, set_aside: reading.set_aside })
 }
 
+/// The same as JSON only, which needs no records where the state file's text can be passed on.
+pub fn run_json(context: &Context, filter: &Filter) -> Result<JsonListing> {
+    if let Some(text) = context.store().read_own_text() {
+        let deny = DenyPatterns::new(&context.settings.env_key_deny_patterns);
+        let texts = text.records();
+        if let Some(json) = passed_on::to_json(&texts, filter, &deny, threads(texts.len())) {
+            return Ok(JsonListing { etag: etag_of_array(&json), json, set_aside: None });
+        }
+    }
+    let Listing { records, order: _, json, etag, set_aside } = run(context, filter)?;
+    // The process ends soon; to free thousands of records one by one first takes a tenth of the whole.
+    std::mem::forget(records);
+    Ok(JsonListing { json, etag, set_aside })
+}
+
+/// How many threads look at so many records.
+fn threads(count: usize) -> usize {
+    if count < THREADED_MIN { 1 } else { process::processors().clamp(1, THREADS_MAX) }
+}
+
 /// What came of some records in a row: their liveness, and their JSON with commas between. The first part's JSON starts
 /// with the bracket of the whole array, so that the others can be appended to it as they are.
 struct Part {
@@ -100,10 +142,10 @@ struct Part {
 /// Looks at the records' processes and writes them out, many of them side by side. At least one part, no other empty.
 fn observe_in_parts(sorted: &mut [(usize, &mut Record)], deny: &DenyPatterns) -> Vec<Part> {
     let count = sorted.len();
-    if count < THREADED_MIN {
+    let threads = threads(count);
+    if threads == 1 {
         return vec![observe_part(sorted, "[", count, deny)];
     }
-    let threads = process::processors().clamp(1, THREADS_MAX);
     let (first, others) = sorted.split_at_mut(count.div_ceil(threads));
     let size = first.len();
     std::thread::scope(|scope| {
@@ -133,17 +175,13 @@ fn observe_part(records: &mut [(usize, &mut Record)], opening: &str, room: usize
     Part { seen, json }
 }
 
-fn is_match(record: &Record, filter: &Filter, worktree: Option<&str>) -> bool {
-    let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
-    is(&filter.project, &record.owner.project)
-        && is(&filter.agent, &record.owner.agent)
-        && is(&filter.work_item, &record.owner.work_item)
-        && worktree.is_none_or(|wanted| record.worktree.as_deref() == Some(wanted))
-        && filter.status.is_none_or(|wanted| record.status == wanted)
+fn is_match(record: &Record, filter: &Filter, top: Option<&str>) -> bool {
+    let Owner { project, agent, work_item } = &record.owner;
+    filter.is_match([project, agent, work_item], record.worktree.as_deref(), record.status, top)
 }
 
 /// `dir` absolute with links resolved; only absolute if it is not there (a worktree that was removed).
-fn resolved(dir: &Path) -> String {
+pub(super) fn resolved(dir: &Path) -> String {
     let path = dir.canonicalize().or_else(|_| std::path::absolute(dir)).unwrap_or_else(|_| dir.to_owned());
     path.to_string_lossy().trim_end_matches('/').to_owned()
 }

@@ -11,6 +11,7 @@ mod families;
 pub mod find;
 pub mod list;
 pub mod logs;
+mod passed_on;
 pub mod recover;
 pub mod show;
 pub mod shown;

@@ -32,6 +32,12 @@ pub fn etag_of_array(array: &str) -> String {
     first_digits(&Sha1::digest(array))
 }
 
+/// What the state file says of its own text, so that a reader knows it again (`sum`): the first 16 hex digits of the SHA-1
+/// of all that stands before. No protection: whoever edits the file can make one.
+pub(super) fn sum(text: &[u8]) -> String {
+    first_digits(&Sha1::digest(text))
+}
+
 fn digest<T: Serialize>(items: &[T]) -> String {
     let mut sink = io::BufWriter::with_capacity(BUFFER_BYTES, Hash(Sha1::new()));
     let written = serde_json::to_writer(&mut sink, items).map_err(io::Error::from).and_then(|()| sink.flush());

@@ -19,4 +19,4 @@ pub use evidence::{
     write_exit, write_launch, write_service, write_shim,
 };
 pub use store::{AsideKind, Changed, Exclusive, Reading, STATE_BYTES_MAX, SetAside, Store};
-pub use wire::{RecordJson, record_from_json, record_to_json};
+pub use wire::{Glimpse, OwnText, RecordJson, record_from_json, record_to_json};

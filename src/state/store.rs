@@ -13,7 +13,7 @@ use crate::service::{Identity, Liveness};
 
 use super::rebuild::rebuild;
 use super::wire::{Unparsed, document_from_bytes, document_to_bytes, malformed_to_bytes};
-use super::{Document, Error, Malformed, VERSION};
+use super::{Document, Error, Malformed, OwnText, VERSION};
 
 /// The longest state file: some 45,000 records of usual size. Neither read nor written beyond, so that a runaway file
 /// cannot eat the memory of every command.
@@ -152,6 +152,12 @@ impl Store {
             Some(found) if found > VERSION => Error::Newer { path, found, why: Some(why) },
             Some(_) | None => Error::Unreadable { path, why },
         })
+    }
+
+    /// The text of the state file, if it is just as this program wrote it. `None` says nothing but that it must be read
+    /// by [`read`](Self::read).
+    pub fn read_own_text(&self) -> Option<OwnText> {
+        OwnText::new(files::read_bounded(&self.root.state(), STATE_BYTES_MAX).ok()?)
     }
 
     /// Reads the state; if something in it is unreadable, takes the lock and sets that aside. If that cannot be done, what

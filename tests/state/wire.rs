@@ -112,7 +112,7 @@ fn healthcheck_is_written_as_in_the_normalized_spec() {
     }
 }
 
-mod any {
+pub(crate) mod any {
     //! Records of any content.
 
     use minions_managed::base::clock::EpochMs;
@@ -214,7 +214,7 @@ mod any {
 
     prop_compose! {
         /// A record of any content, with unknown keys. Those begin with an underscore, as no known key does.
-        pub(super) fn record()(
+        pub(crate) fn record()(
             (name, spec, agent, work_item, project) in ("[a-z0-9]{1,8}(-[a-z0-9]{1,4}){0,2}", spec(), text(), text(), text()),
             (worktree, generation, spec_hash) in (option::of(text()), generation(), text()),
             status in proptest::sample::select(&Status::ALL),

@@ -3,6 +3,7 @@
 //! Records are read and written in one pass, without a tree of values between (`read`, `write`, `object`).
 
 mod evidence;
+mod glimpse;
 mod object;
 mod parts;
 mod read;
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 use crate::service::Record;
 
 pub(super) use evidence::{ExitFile, LaunchFile, LaunchOrders, LaunchRecord, ServiceFile, ShimFile};
+pub use glimpse::{Glimpse, OwnText};
 pub(super) use read::{Unparsed, document_from_bytes};
 pub(super) use write::{document_to_bytes, malformed_to_bytes};
 

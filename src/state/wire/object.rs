@@ -14,7 +14,7 @@ pub(super) type Unknown = Map<String, Value>;
 /// A key, borrowed from the file where it is written without escapes.
 pub(super) struct Key<'de>(pub(super) Cow<'de, str>);
 
-impl<'de> Deserialize<'de> for Key<'de> {
+impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Word;
         impl<'de> Visitor<'de> for Word {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
@@ -60,6 +60,8 @@ fn by_entry(bytes: &[u8]) -> Result<Document, Unparsed> {
         .map_err(|why| unparsed(format!("`version` {why}"), None))?;
     let revision = whole_number(unknown.shift_remove("revision"), 0)
         .map_err(|why| unparsed(format!("`revision` {why}"), Some(version)))?;
+    // It is about the text alone (`glimpse`), and that is not all right.
+    drop(unknown.shift_remove("sum"));
     let entries = match unknown.shift_remove("specs") {
         Some(Value::Array(entries)) => entries,
         Some(other) => return Err(unparsed(format!("`specs` is {}, not an array", kind_of(&other)), Some(version))),
@@ -124,6 +126,7 @@ impl<'de> Deserialize<'de> for Whole {
                         "version" => version = map.next_value::<Option<u64>>()?,
                         "revision" => revision = map.next_value::<Option<u64>>()?,
                         "specs" => specs = Some(map.next_value::<Vec<OneRecord>>()?),
+                        "sum" => drop(map.next_value::<IgnoredAny>()?),
                         _ => drop(unknown.insert(key.0.into_owned(), map.next_value::<Plain>()?.0)),
                     }
                 }

@@ -6,21 +6,40 @@ use serde_json::{Map, Value};
 
 use crate::base::clock::EpochMs;
 use crate::base::ids::Generation;
-use crate::service::{Proof, Record};
-use crate::state::{Document, Malformed};
+use crate::service::Proof;
+use crate::state::{Document, Malformed, etag};
 
+use super::glimpse::{SUM_END, SUM_OPENING};
 use super::parts::{ClaimOut, EnvRef, ExitOut, HealthcheckOut, PreviousOut, ProcessOut};
 use super::{Field, RecordJson};
 
 /// A guess at a record's bytes, so that the buffer grows seldom.
 const RECORD_BYTES: usize = 1400;
 
-/// The whole file. Ends with a line break, so that it is a text file.
+/// The whole file: a record on each line, and at the end the sum of all before it, by which `glimpse` knows the text as
+/// ours. Ends with a line break, so that it is a text file.
 pub(in crate::state) fn document_to_bytes(document: &Document) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(document.records.len() * RECORD_BYTES + 256);
-    serde_json::to_writer(&mut bytes, &DocumentJson(document)).expect("memory takes every byte, and keys are strings");
-    bytes.push(b'\n');
+    let Document { version, revision, records, malformed: _, unknown } = document;
+    let mut bytes = Vec::with_capacity(records.len() * RECORD_BYTES + 256);
+    bytes.extend_from_slice(format!(r#"{{"version":{version},"revision":{revision},"specs":["#).as_bytes());
+    for (at, record) in records.iter().enumerate() {
+        bytes.extend_from_slice(if at == 0 { b"\n" } else { b",\n" });
+        push(&mut bytes, &RecordJson(record));
+    }
+    bytes.extend_from_slice(if records.is_empty() { b"]" } else { b"\n]" });
+    for (key, value) in unknown {
+        bytes.push(b',');
+        push(&mut bytes, key);
+        bytes.push(b':');
+        push(&mut bytes, value);
+    }
+    let sum = etag::sum(&bytes);
+    bytes.extend_from_slice([SUM_OPENING, &sum, SUM_END].concat().as_bytes());
     bytes
+}
+
+fn push<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) {
+    serde_json::to_writer(bytes, value).expect("memory takes every byte, and keys are strings");
 }
 
 /// Entries that were set aside: an array of `{"pointer":"/specs/3","why":"…","value":…}`.
@@ -32,30 +51,6 @@ pub(in crate::state) fn malformed_to_bytes(malformed: &[Malformed]) -> Vec<u8> {
     let mut bytes = Value::Array(entries).to_string().into_bytes();
     bytes.push(b'\n');
     bytes
-}
-
-struct DocumentJson<'a>(&'a Document);
-
-impl Serialize for DocumentJson<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let Document { version, revision, records, malformed: _, unknown } = self.0;
-        let mut map = to.serialize_map(None)?;
-        map.serialize_entry("version", version)?;
-        map.serialize_entry("revision", revision)?;
-        map.serialize_entry("specs", &Records(records))?;
-        for (key, value) in unknown {
-            map.serialize_entry(key, value)?;
-        }
-        map.end()
-    }
-}
-
-struct Records<'a>(&'a [Record]);
-
-impl Serialize for Records<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(self.0.iter().map(RecordJson))
-    }
 }
 
 impl Serialize for RecordJson<'_> {
