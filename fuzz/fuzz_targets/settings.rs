@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use minions_managed::base::error::Error;
 use minions_managed::base::redact::DenyPatterns;
 use minions_managed::config::{Loaded, docs, from_bytes, table};
@@ -13,6 +13,10 @@ use serde_json::{Value, json};
 
 static SCHEMA: LazyLock<jsonschema::Validator> =
     LazyLock::new(|| jsonschema::draft202012::new(&docs::schema()).expect("the schema compiles"));
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    minions_fuzz::mutate(data, size, max_size, seed)
+});
 
 fuzz_target!(
     init: minions_fuzz::plant("settings", minions_fuzz::settings()),
@@ -25,7 +29,7 @@ fuzz_target!(
                 assert!(!error.message.contains(char::is_control), "one line, and harmless: {error:?}");
             }
         }
-        if !minions_fuzz::is_magic(bytes) && let Ok(file) = serde_json::from_slice::<Value>(bytes) {
+        if let Some(file) = minions_fuzz::value(bytes) {
             agreed(&file, &loaded);
         }
     }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use minions_managed::base::redact::DenyPatterns;
 use minions_managed::config::{EnvPolicy, ExecutablePathPolicy, HealthcheckHosts, Settings};
 use minions_managed::service::{Owner, Record, Spec, Status, spec_hash, spec_json};
@@ -99,6 +99,10 @@ static COURT: LazyLock<Court> = LazyLock::new(|| {
     }
 });
 
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    minions_fuzz::mutate(data, size, max_size, seed)
+});
+
 fuzz_target!(
     init: minions_fuzz::plant("sidecar", minions_fuzz::sidecars()),
     |bytes: &[u8]| {
@@ -158,7 +162,7 @@ fn placed(bytes: &[u8], issue: &Issue) {
 
 /// Whether the canary stands in env values only, so that no excerpt may show it.
 fn is_secret_only(text: &str) -> bool {
-    let Ok(document) = serde_json::from_str::<Value>(text) else { return false };
+    let Some(document) = minions_fuzz::value(text.as_bytes()) else { return false };
     let specs = document["specs"].as_array().into_iter().flatten();
     let values = specs.filter_map(|spec| spec["env"].as_object()).flat_map(|env| env.values());
     let hidden: usize = values.filter_map(Value::as_str).map(|value| value.matches(CANARY).count()).sum();
@@ -171,10 +175,7 @@ fn is_within(inner: &str, outer: &str) -> bool {
 
 /// What the rules say of structure, the schema says too. (The other way round is `decide_with_schema`.)
 fn agreed(bytes: &[u8], verdict: &Verdict, court: &Court) {
-    if minions_fuzz::is_magic(bytes) {
-        return;
-    }
-    let Ok(document) = serde_json::from_slice::<Value>(bytes) else { return };
+    let Some(document) = minions_fuzz::value(bytes) else { return };
     let mut told = verdict.issues.iter().filter(|issue| !BEYOND_SCHEMA.contains(&issue.code)).peekable();
     if told.peek().is_none_or(|issue| matches!(issue.code, Code::TooDeep | Code::TooLarge)) {
         return;

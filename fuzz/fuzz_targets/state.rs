@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use minions_managed::state::{Document, VERSION, etag, record_from_json, record_to_json};
 use serde_json::Value;
 
@@ -16,22 +16,34 @@ static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
     jsonschema::draft202012::new(&schema).expect("the schema compiles")
 });
 
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    minions_fuzz::mutate(data, size, max_size, seed)
+});
+
 fuzz_target!(
     init: minions_fuzz::plant("state", minions_fuzz::states()),
     |bytes: &[u8]| match Document::from_bytes(bytes) {
         Ok(document) => judge(bytes, document),
-        Err(why) => assert!(!why.is_empty()),
+        Err(why) => {
+            assert!(!why.is_empty());
+            assert!(!is_state(bytes), "a state file was not read: {why}");
+        }
     }
 );
+
+/// Whether the file as a whole has the shape of a state file, whatever its records are.
+fn is_state(bytes: &[u8]) -> bool {
+    let is_whole = |number: &Value| number.is_null() || number.is_u64();
+    minions_fuzz::value(bytes)
+        .is_some_and(|file| file["specs"].is_array() && is_whole(&file["version"]) && is_whole(&file["revision"]))
+}
 
 fn judge(bytes: &[u8], mut document: Document) {
     assert_eq!(document.shared_name(), None);
     for malformed in &document.malformed {
         assert!(malformed.pointer.starts_with("/specs/") && !malformed.why.is_empty());
     }
-    if !minions_fuzz::is_magic(bytes)
-        && let Ok(before) = serde_json::from_slice::<Value>(bytes)
-    {
+    if let Some(before) = minions_fuzz::value(bytes) {
         kept(&before, &document);
     }
     // As a commit does: what is malformed has a file of its own, and the version is ours.
@@ -49,7 +61,7 @@ fn judge(bytes: &[u8], mut document: Document) {
     let back: Vec<_> = document.records.iter().rev().collect();
     assert_eq!(etag(&forth), etag(&back), "the order does not matter");
     if document.is_writable()
-        && let Ok(value) = serde_json::from_slice(&written)
+        && let Some(value) = minions_fuzz::value(&written)
     {
         let faults: Vec<String> = SCHEMA.iter_errors(&value).map(|error| error.to_string()).collect();
         assert!(faults.is_empty(), "the schema refuses what is written: {faults:?}");

@@ -3,8 +3,22 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use minions_managed::base::json::{Plain, from_slice_to_depth};
 use minions_managed::config::{Settings, table};
 use serde_json::{Value, json};
+
+mod mutate;
+
+/// Changes the first `size` bytes of `data`, as libFuzzer does or as JSON, in turn; returns how many there are now.
+pub fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
+    match mutate::changed(&data[..size], seed).filter(|new| seed % 2 == 0 && new.len() <= max_size) {
+        Some(new) => {
+            data[..new.len()].copy_from_slice(&new);
+            new.len()
+        }
+        None => libfuzzer_sys::fuzzer_mutate(data, size, max_size),
+    }
+}
 
 /// A file of the project.
 fn project(path: &str) -> PathBuf {
@@ -58,11 +72,9 @@ pub fn settings() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// Whether `json` may hold the key to which serde_json's own `Value` gives a meaning: then that is no witness of what is
-/// written. An escape may spell it too.
-pub fn is_magic(json: &[u8]) -> bool {
-    let has = |part: &[u8]| json.windows(part.len()).any(|window| window == part);
-    has(b"::private::") || has(b"\\u")
+/// The value of a text, if it is JSON, whatever its keys.
+pub fn value(json: &[u8]) -> Option<Value> {
+    from_slice_to_depth::<Plain>(json, 128).ok().map(|plain| plain.0)
 }
 
 /// Whether everything in `before` is in `after` too. A null counts as absent, a number as its double.
