@@ -108,7 +108,7 @@ fn set(row: &Row, settings: &mut Settings, value: &Value) -> std::result::Result
     match &row.field {
         Field::Flag(at) => *at(settings) = value.as_bool().ok_or_else(wrong)?,
         Field::Count { at, min, max } => {
-            *at(settings) = value.as_u64().filter(|count| (min..=max).contains(&count)).ok_or_else(wrong)?;
+            *at(settings) = whole(value).filter(|count| (min..=max).contains(&count)).ok_or_else(wrong)?;
         }
         Field::Number { at, min, max } => {
             *at(settings) = value.as_f64().filter(|number| (min..=max).contains(&number)).ok_or_else(wrong)?;
@@ -131,6 +131,13 @@ fn set(row: &Row, settings: &mut Settings, value: &Value) -> std::result::Result
         }
     }
     Ok(())
+}
+
+/// A whole number, also one that is written with a fraction of nothing, as the schema takes it: `5.0`.
+fn whole(value: &Value) -> Option<u64> {
+    let number = || value.as_f64().filter(|number| number.fract() == 0.0);
+    // Minus nothing is nothing. A whole double prints as an integer.
+    value.as_u64().or_else(|| (number()? + 0.0).to_string().parse().ok())
 }
 
 /// The strings of a list; `None` if it is no list, too long, or holds anything but non-empty strings.
@@ -214,6 +221,21 @@ mod tests {
         let bytes = include_bytes!("../../fixtures/settings/key-of-a-parser.json");
         let error = from_bytes(Path::new("config.json"), bytes).expect_err("an object is no number");
         assert!(error.message.contains("`maxTtlMinutes` is {"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_whole_number_may_have_a_fraction_of_nothing() {
+        let bytes = include_bytes!("../../fixtures/settings/whole-number.json");
+        assert_eq!(from_bytes(Path::new("config.json"), bytes).unwrap().settings.git_worktree_max_parent_depth, 5);
+        let check = |text: &str, expected: Option<u64>| {
+            assert_eq!(whole(&serde_json::from_str(text).unwrap()), expected, "{text}");
+        };
+        for (text, number) in [("5", 5), ("5.0", 5), ("1e3", 1000), ("-0", 0), ("-0.0", 0)] {
+            check(text, Some(number));
+        }
+        for text in ["5.5", "-1", "-1.0", "1e300", "\"5\"", "null"] {
+            check(text, None);
+        }
     }
 
     #[test]
