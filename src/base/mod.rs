@@ -6,6 +6,7 @@ pub mod clock;
 pub mod error;
 pub mod excerpt;
 pub mod files;
+pub mod hex;
 pub mod ids;
 pub mod json;
 pub mod lock;

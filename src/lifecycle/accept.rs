@@ -124,3 +124,101 @@ fn meet(want: &Wanted, record: &Record, facts: &Facts) -> (Action, String) {
         ) => (Action::Replace, format!("it is `{}`", record.status.word())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::EpochMs;
+    use crate::service::{Claim, Healthcheck, Identity, Owner, Previous, Probe};
+
+    fn wanted() -> Wanted {
+        let probe = Probe::Http { url: "http://localhost:1/".into(), expect_status: 200 };
+        let spec = Spec {
+            name: "web".into(),
+            cmd: "node".into(),
+            args: Vec::new(),
+            cwd: String::new(),
+            env: Vec::new(),
+            ports: Vec::new(),
+            ttl_minutes: 1,
+            attrs: crate::service::Attrs::new(),
+            healthcheck: Healthcheck { interval_s: 1.0, timeout_s: 1.0, probe },
+        };
+        Wanted { spec, spec_hash: "same".into(), scope: Scope { project: "shop".into(), worktree: None } }
+    }
+
+    fn record(status: Status, spec_hash: &str) -> Record {
+        Record {
+            name: "web".into(),
+            spec: wanted().spec,
+            owner: Owner { project: "shop".into(), ..Owner::default() },
+            worktree: None,
+            generation: None,
+            spec_hash: spec_hash.into(),
+            status,
+            healthy: false,
+            alive: false,
+            pid: None,
+            process: None,
+            started_at: None,
+            ttl_expires_at: None,
+            last_health_at: None,
+            health_proof: None,
+            log_path: String::new(),
+            run_id: None,
+            resolved_cmd: String::new(),
+            passed_env: Vec::new(),
+            claim: None,
+            previous: None,
+            last_exit: None,
+            unknown: serde_json::Map::new(),
+        }
+    }
+
+    fn action(record: &Record, facts: &Facts) -> Action {
+        let steps = plan(&[wanted()], std::slice::from_ref(record), 64, |_| facts.clone());
+        assert_eq!((steps.len(), steps[0].name.as_str()), (1, "web"));
+        steps[0].action.clone()
+    }
+
+    #[test]
+    fn every_cell_of_the_meeting_is_as_written() {
+        for status in Status::ALL {
+            for hash in ["same", "other"] {
+                for liveness in [Liveness::Alive, Liveness::Dead, Liveness::Unknown] {
+                    let expected = match (liveness, hash, status) {
+                        (Liveness::Unknown, _, _) => Action::Refuse(Refusal::LivenessUnknown),
+                        (Liveness::Alive, "same", Status::Running) => Action::Unchanged,
+                        (Liveness::Alive | Liveness::Dead, _, _) => Action::Replace,
+                    };
+                    let facts = Facts { liveness, turn: Turn::Ours };
+                    let met = record(status, hash);
+                    assert_eq!(action(&met, &facts), expected, "{status:?} {hash} {liveness:?}");
+                    check_turns(met, liveness);
+                }
+            }
+        }
+    }
+
+    /// Whatever else is so: a record that another command is at is left alone, and one that was left is cleared first.
+    fn check_turns(met: Record, liveness: Liveness) {
+        let theirs = Turn::Theirs { pid: 7, verb: "stop".into() };
+        let refusal = Action::Refuse(Refusal::Claimed { pid: 7, verb: "stop".into() });
+        assert_eq!(action(&met, &Facts { liveness, turn: theirs }), refusal);
+        let maker = Identity { pid: 7, start_ticks: 1, boot_id: "b".into() };
+        let claim = Some(Claim { maker, verb: "accept".into(), at: EpochMs(1) });
+        let previous = Some(Previous { generation: None, process: None });
+        let ours = Facts { liveness, turn: Turn::Ours };
+        assert_eq!(action(&Record { claim, ..met.clone() }, &ours), Action::Recover);
+        assert_eq!(action(&Record { previous, ..met }, &ours), Action::Recover);
+    }
+
+    #[test]
+    fn another_scope_is_another_service_with_a_name_of_its_own() {
+        let mut other = record(Status::Running, "same");
+        other.owner.project = "bank".into();
+        let steps = plan(&[wanted()], &[other], 64, |_| unreachable!("no record is met"));
+        assert_eq!(steps[0].action, Action::Spawn);
+        assert!(steps[0].name.starts_with("web-"), "{}", steps[0].name);
+    }
+}

@@ -2,8 +2,6 @@
 
 use crate::service::{Liveness, Record};
 
-use super::claim::Turn;
-
 /// How to end a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -28,13 +26,15 @@ pub struct Facts {
     pub service: Liveness,
     /// The shim went by itself, which it does only once none of its descendants is left; or the boot they lived in is over.
     pub is_clean: bool,
-    /// Whether another command is at it.
-    pub turn: Turn,
 }
 
 /// Chooses the way for `record`.
 pub fn way(record: &Record, facts: &Facts) -> Way {
-    let is_legacy = record.generation.is_none();
+    choose(record.generation.is_none(), facts)
+}
+
+/// Total over legacy × shim × service × clean.
+fn choose(is_legacy: bool, facts: &Facts) -> Way {
     match (is_legacy, facts.shim, facts.service) {
         (true, _, Liveness::Alive) => Way::EndLegacy,
         (true, _, Liveness::Dead) => Way::Forget,
@@ -44,5 +44,35 @@ pub fn way(record: &Record, facts: &Facts) -> Way {
         // A service may be dead and its descendants alive, when the shim was killed.
         (false, Liveness::Dead, Liveness::Alive | Liveness::Dead) => Way::EndMarked,
         (false, Liveness::Unknown, Liveness::Alive | Liveness::Dead) => Way::Refuse,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cell_of_the_table_is_as_written() {
+        const ALL: [Liveness; 3] = [Liveness::Alive, Liveness::Dead, Liveness::Unknown];
+        for is_clean in [false, true] {
+            for shim in ALL {
+                for service in ALL {
+                    let facts = Facts { shim, service, is_clean };
+                    let legacy = match service {
+                        Liveness::Alive => Way::EndLegacy,
+                        Liveness::Dead => Way::Forget,
+                        Liveness::Unknown => Way::Refuse,
+                    };
+                    assert_eq!(choose(true, &facts), legacy, "legacy {facts:?}");
+                    let ours = match (service, shim, is_clean) {
+                        (Liveness::Unknown, _, _) | (_, Liveness::Unknown, _) => Way::Refuse,
+                        (_, Liveness::Alive, _) => Way::AskShim,
+                        (Liveness::Dead, Liveness::Dead, true) => Way::Forget,
+                        (Liveness::Alive | Liveness::Dead, Liveness::Dead, _) => Way::EndMarked,
+                    };
+                    assert_eq!(choose(false, &facts), ours, "{facts:?}");
+                }
+            }
+        }
     }
 }

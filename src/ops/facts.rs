@@ -54,7 +54,6 @@ pub fn for_stop(root: &Root, record: &Record) -> stop::Facts {
         shim: observe_shim(record),
         service: observe_service(record),
         is_clean: observe_is_clean(root, record),
-        turn: observe_turn(record),
     }
 }
 

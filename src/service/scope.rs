@@ -1,8 +1,8 @@
 //! Whose a service is: its project and its git worktree. Two scopes may each have a `web`.
 
-use std::fmt::Write as _;
-
 use sha1::{Digest, Sha1};
+
+use crate::base::hex::hex;
 
 /// The project and the worktree that a service belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,11 +20,7 @@ impl Scope {
         hash.update(self.project.as_bytes());
         hash.update([0]);
         hash.update(self.worktree.as_deref().unwrap_or_default().as_bytes());
-        hash.finalize().iter().fold(String::with_capacity(40), |mut hex, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex(&hash.finalize())
     }
 }
 

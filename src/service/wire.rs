@@ -1,9 +1,9 @@
 //! The normalized JSON of a spec, as verdicts, the state file and the spec's hash all have it.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Number, Value, json};
 use sha1::{Digest, Sha1};
+
+use crate::base::hex::hex;
 
 use super::{Healthcheck, Probe, Spec};
 
@@ -25,12 +25,7 @@ pub fn spec_json(spec: &Spec) -> Value {
 
 /// SHA-1 of the compact normalized JSON, in 40 hex digits: another hash is another spec.
 pub fn spec_hash(spec: &Spec) -> String {
-    let mut hex = String::with_capacity(40);
-    for byte in Sha1::digest(spec_json(spec).to_string().as_bytes()) {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    hex(&Sha1::digest(spec_json(spec).to_string().as_bytes()))
 }
 
 /// The normalized JSON of a healthcheck; the probe's `args` stand only where declared.

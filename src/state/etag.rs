@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use serde::Serialize;
 use sha1::{Digest, Sha1};
 
+use crate::base::hex::hex;
 use crate::service::Record;
 
 use super::wire::RecordJson;
@@ -47,7 +48,7 @@ fn digest<T: Serialize>(items: &[T]) -> String {
 
 /// The first 16 hex digits of a hash.
 fn first_digits(hash: &[u8]) -> String {
-    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash[..8])
 }
 
 struct Hash(Sha1);

@@ -15,7 +15,7 @@ use super::Acceptance;
 const SIDECAR_BYTES_MAX: u64 = 1 << 20;
 
 /// What an agent's sidecar comes to.
-pub enum Decision {
+pub(super) enum Decision {
     /// There is none.
     None,
     /// There is none, and one is required.
@@ -32,7 +32,7 @@ pub enum Decision {
 }
 
 /// A sidecar that is not valid.
-pub struct Rejection {
+pub(super) struct Rejection {
     /// The file as it was read.
     pub(super) bytes: Vec<u8>,
     /// Everything that is wrong with it.

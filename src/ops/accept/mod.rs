@@ -14,7 +14,6 @@ mod run_record;
 mod settle;
 mod tail;
 
-pub use decide::Decision;
 pub use report::{AgentReport, FailureClass, Outcome, Report, SpecAction, SpecReport};
 
 use std::path::PathBuf;
@@ -27,6 +26,7 @@ use crate::state::SetAside;
 
 use super::context::Context;
 use super::validate::agents_with_sidecar;
+use decide::Decision;
 
 /// What is asked for.
 #[derive(Clone, Debug)]

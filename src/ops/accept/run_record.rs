@@ -8,6 +8,7 @@ use sha1::{Digest, Sha1};
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::files::{self, Durability};
+use crate::base::hex::hex;
 
 use super::Acceptance;
 use super::report::{AgentReport, FailureClass, Outcome, SpecAction, SpecReport};
@@ -133,14 +134,5 @@ fn spec_of(spec: &Value) -> Option<SpecReport> {
         log_path: text("log_path")?,
         log_tail: spec["log_tail"].as_array()?.iter().filter_map(|line| line.as_str().map(str::to_owned)).collect(),
         failure: spec["failure"].as_str().and_then(FailureClass::parse),
-    })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
     })
 }

@@ -233,8 +233,8 @@ fn settle_as_told(
     Ok(lost)
 }
 
-/// One change of the state for all that is waiting. What cannot be settled is undone: a record that another command has
-/// taken over, and, if the state cannot be written at all, every start of this call, for nobody would know of it.
+/// One change of the state for all that is waiting. A start whose record another command has taken over is undone. If the
+/// state cannot be written at all, nothing is: a full disk must not cost a running service.
 fn write(
     acceptance: &Acceptance<'_>,
     changes: Vec<(usize, Change)>,
