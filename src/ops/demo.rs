@@ -41,7 +41,8 @@ pub fn run(server: (&Path, &[&str]), env: crate::service::EnvVars, tell: &dyn Fn
     let stage = Stage::set(server.0, env)?;
     let line = |text: String| tell(Told::Line(text));
     line(format!("A temporary root and a git worktree are in {}", stage.dir.path().display()));
-    let port = free_port().map_err(|error| Error::io("cannot find a free port", error))?;
+    let free = free_port().map_err(|error| Error::io("cannot find a free port", error))?;
+    let port = free.number;
 
     line(format!("1. Agent {AGENT} declares a service, in agents/{AGENT}/managed-spawn.json, with two mistakes:"));
     let bad = stage.declare(server, port, &json!({"ports": [80], "ttl_minutes": "soon"}))?;

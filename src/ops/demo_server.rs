@@ -2,8 +2,12 @@
 //! Impure: listens, connects.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
+
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket, sockopt};
 
 /// No client of the tour is slower than this.
 const CLIENT_LIMIT: Duration = Duration::from_secs(5);
@@ -32,10 +36,26 @@ fn greet(mut client: TcpStream) -> io::Result<()> {
     client.write_all((head + &body).as_bytes())
 }
 
-/// A port on which nobody listens now.
-#[expect(clippy::disallowed_methods, reason = "the kernel knows which port is free")]
-pub(super) fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+/// A port on which nobody listens.
+#[derive(Debug)]
+pub(super) struct FreePort {
+    /// Its number.
+    pub(super) number: u16,
+    /// Bound to it without listening. While this lives, Linux gives the port to nobody of its own accord, so that no
+    /// connection takes it before the service starts, and to whoever asks for it by number with `SO_REUSEADDR`, as our
+    /// service does (socket(7)). Elsewhere the service would not get it either, so nothing is held there.
+    _held: Option<OwnedFd>,
+}
+
+/// Finds a free port, and keeps it for the service of the tour.
+pub(super) fn free_port() -> io::Result<FreePort> {
+    let bound = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    // Nothing is being spawned yet that could inherit it before this.
+    fcntl_setfd(&bound, FdFlags::CLOEXEC)?;
+    sockopt::set_socket_reuseaddr(&bound, true)?;
+    bind(&bound, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))?;
+    let number = SocketAddrV4::try_from(getsockname(&bound)?)?.port();
+    Ok(FreePort { number, _held: cfg!(target_os = "linux").then_some(bound) })
 }
 
 /// What the service on `port` answers to a GET: the body.

@@ -6,7 +6,8 @@ use minions_managed::config::{HealthcheckHosts, Settings};
 use minions_managed::health::{Attempt, probe_once};
 use minions_managed::service::Healthcheck;
 
-use crate::support::{Naughty, fails_with, http, probe, reserve, target};
+use crate::ports::free_port;
+use crate::support::{Naughty, fails_with, http, probe, target};
 
 fn passes(check: &Healthcheck) {
     let attempt = probe(check);
@@ -63,8 +64,7 @@ fn what_is_no_answer_is_named() {
 
 #[test]
 fn nobody_listening_is_told_apart() {
-    let reserved = reserve();
-    let port = reserved.port;
+    let port = free_port();
     let attempt = probe(&http(format!("http://localhost:{port}/"), 200));
     let Attempt::Refused(failure) = attempt else { panic!("{attempt:?}") };
     assert!(failure.sentence().starts_with(&format!("connection refused at 127.0.0.1:{port}")), "{failure}");

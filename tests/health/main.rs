@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests start services, bind ports and look at the clock")]
 
+#[path = "../common/ports.rs"]
+mod ports;
 mod support;
 
 mod commands;

@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -96,22 +95,6 @@ pub(crate) fn naughty() -> PathBuf {
     let path = path.join("examples").join("naughty");
     assert!(path.exists(), "`cargo test` builds it; with `--test` run `cargo build --examples` first");
     path
-}
-
-/// A port on which nobody listens, and which the kernel gives to nobody of its own accord while this lives: it is bound,
-/// but does not listen. Who asks for it by number gets it, as `SO_REUSEADDR` allows on Linux.
-pub(crate) struct Reserved {
-    pub(crate) port: u16,
-    _bound: OwnedFd,
-}
-
-pub(crate) fn reserve() -> Reserved {
-    use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, socket_with, sockopt};
-    let bound = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("a socket");
-    sockopt::set_socket_reuseaddr(&bound, true).expect("an option");
-    bind(&bound, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
-    let address = SocketAddr::try_from(getsockname(&bound).expect("an address")).expect("an address");
-    Reserved { port: address.port(), _bound: bound }
 }
 
 pub(crate) fn http(url: impl Into<String>, expect_status: u16) -> Healthcheck {

@@ -9,7 +9,8 @@ use minions_managed::health::{ExitFd, Wait, WaitOutcome, wait_all, wait_first};
 use minions_managed::service::Healthcheck;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::support::{Lives, Naughty, http, naughty, reserve, shell, target};
+use crate::ports::free_port;
+use crate::support::{Lives, Naughty, http, naughty, shell, target};
 
 /// Far more than anything here takes on a busy machine; it fails loudly instead of hanging.
 const GENEROUS: Duration = Duration::from_secs(8);
@@ -23,8 +24,7 @@ fn wait(check: &Healthcheck) -> WaitOutcome {
 
 #[test]
 fn a_server_that_binds_late_is_seen_soon_after() {
-    let reserved = reserve();
-    let port = reserved.port;
+    let port = free_port();
     let check = Healthcheck { interval_s: 60.0, ..http(format!("http://localhost:{port}/"), 200) };
     let _late = Naughty::start_late(port, 150);
     let outcome = wait(&check);
@@ -59,8 +59,7 @@ fn what_never_passes_ends_with_the_time_and_the_last_words() {
     check(http(hang.url(), 200), "did not answer within");
     let broken = Naughty::start("http", &["500"]);
     check(http(broken.url(), 200), "status 500, expected 200");
-    let nobody = reserve();
-    check(http(format!("http://127.0.0.1:{}/", nobody.port), 200), "connection refused at 127.0.0.1");
+    check(http(format!("http://127.0.0.1:{}/", free_port()), 200), "connection refused at 127.0.0.1");
     check(shell("exit 7", ""), "exit status 7");
 }
 
@@ -73,8 +72,7 @@ fn what_can_never_pass_is_not_waited_for() {
 #[test]
 fn the_wait_ends_with_the_service_also_in_the_middle_of_a_probe() {
     let hang = Naughty::start("hang", &[]);
-    let reserved = reserve();
-    let nobody = http(format!("http://127.0.0.1:{}/", reserved.port), 200);
+    let nobody = http(format!("http://127.0.0.1:{}/", free_port()), 200);
     for check in [http(hang.url(), 200), nobody, shell("sleep 600", ""), shell("exit 1", "")] {
         let check = Healthcheck { timeout_s: 60.0, interval_s: 60.0, ..check };
         let mut service = Command::new(naughty()).args(["exit", "1", "100"]).spawn().expect("it starts");

@@ -10,5 +10,7 @@ mod crash;
 mod ends;
 mod fails;
 mod lives;
+#[path = "../common/ports.rs"]
+mod ports;
 mod scopes;
 mod support;

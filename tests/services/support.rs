@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::ports::free_port;
+
 /// Far beyond what anything here takes; who waits so long fails.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
@@ -79,7 +81,7 @@ impl World {
         })
     }
 
-    /// A spec of the naughty service in `mode` on a port that was free a moment ago.
+    /// A spec of the naughty service in `mode` on a port of its own.
     pub(crate) fn server(&self, name: &str, mode: &str) -> Value {
         let port = free_port();
         json!({
@@ -190,10 +192,6 @@ pub(crate) fn naughty() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let target = tests.parent().and_then(Path::parent).unwrap();
     target.join("examples/naughty")
-}
-
-pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// Waits until `fact` holds, and fails if it does not in time.

@@ -95,10 +95,13 @@ fn orphans(files: &[File]) -> Vec<String> {
             continue;
         }
         let roots = [format!("tests/{folder}.rs"), format!("tests/{folder}/main.rs")];
-        let is_included = files
-            .iter()
-            .filter(|root| roots.contains(&root.path))
-            .any(|root| root.text.lines().any(|line| line.trim_start_matches("pub ").trim() == format!("mod {name};")));
+        // What several crates share is included by its path.
+        let by_path = format!("#[path = \"../{folder}/{name}.rs\"]");
+        let is_line =
+            |root: &File, wanted: &str| root.text.lines().any(|line| line.trim_start_matches("pub ").trim() == wanted);
+        let is_included = files.iter().any(|root| {
+            is_line(root, &by_path) || (roots.contains(&root.path) && is_line(root, &format!("mod {name};")))
+        });
         if !is_included {
             complaints.push(format!("{}: no test crate includes it", file.path));
         }
@@ -164,6 +167,9 @@ fn no_file_names_a_place_of_one_machine() {
 fn every_test_file_is_included() {
     check(orphans);
     finds(orphans, "tests/cli/x.rs", "", &["tests/cli/x.rs: no test crate includes it"]);
+    let shared =
+        [File::new("tests/a/main.rs", "#[path = \"../common/x.rs\"]\nmod x;\n"), File::new("tests/common/x.rs", "")];
+    assert_eq!(orphans(&shared), Vec::<String>::new());
     let both = [File::new("tests/cli.rs", "mod x;\n"), File::new("tests/cli/x.rs", "")];
     assert_eq!(orphans(&both), Vec::<String>::new());
 }
