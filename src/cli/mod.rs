@@ -10,6 +10,7 @@ mod global;
 mod list;
 mod logs;
 pub mod reference;
+mod renew;
 mod schema;
 mod show;
 mod stop;
@@ -62,6 +63,7 @@ enum Command {
     Show(show::Args),
     Logs(logs::Args),
     Stop(stop::Args),
+    Renew(renew::Args),
     Schema(schema::Args),
     Config(config::Args),
     Demo(demo::Args),
@@ -135,6 +137,7 @@ fn run(command: Command, door: &Door) -> Outcome {
         Command::Show(args) => show::run(&args, door),
         Command::Logs(args) => logs::run(&args, door),
         Command::Stop(args) => stop::run(&args, door),
+        Command::Renew(args) => renew::run(&args, door),
         Command::Schema(args) => schema::run(&args, door),
         Command::Config(args) => config::run(&args, door),
         Command::Demo(args) => demo::run(&args, door),

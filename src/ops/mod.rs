@@ -13,6 +13,7 @@ pub mod list;
 pub mod logs;
 mod passed_on;
 pub mod recover;
+pub mod renew;
 pub mod show;
 pub mod shown;
 pub mod stop;

@@ -4,6 +4,7 @@
 pub mod accept;
 pub mod escape;
 pub mod record;
+pub mod renew;
 pub mod span;
 pub mod stop;
 pub mod table;

@@ -12,5 +12,6 @@ mod fails;
 mod lives;
 #[path = "../common/ports.rs"]
 mod ports;
+mod renew;
 mod scopes;
 mod support;
