@@ -13,3 +13,4 @@ pub mod lock;
 pub mod nearest;
 pub mod redact;
 pub mod root;
+pub mod span;

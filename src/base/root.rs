@@ -103,6 +103,11 @@ impl Root {
         self.run().join(name).join(generation.as_str())
     }
 
+    /// `engine/managed-run/<name>/<generation>.barred`: the same folder once nobody is to start that generation any more.
+    pub fn run_dir_barred(&self, name: &str, generation: &Generation) -> PathBuf {
+        self.run().join(name).join(format!("{generation}.barred"))
+    }
+
     /// `engine/managed-runs`: one record per acceptance.
     pub fn runs(&self) -> PathBuf {
         self.engine().join("managed-runs")

@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(action(&met, &Facts { liveness, turn: theirs }), refusal);
         let maker = Identity { pid: 7, start_ticks: 1, boot_id: "b".into() };
         let claim = Some(Claim { maker, verb: "accept".into(), at: EpochMs(1) });
-        let previous = Some(Previous { generation: None, process: None });
+        let previous = Some(Previous::of(&met));
         let ours = Facts { liveness, turn: Turn::Ours };
         assert_eq!(action(&Record { claim, ..met.clone() }, &ours), Action::Recover);
         assert_eq!(action(&Record { previous, ..met }, &ours), Action::Recover);

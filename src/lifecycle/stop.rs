@@ -1,6 +1,6 @@
 //! What a stop does to one record.
 
-use crate::service::{Liveness, Record};
+use crate::service::Liveness;
 
 /// How to end a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,13 +28,8 @@ pub struct Facts {
     pub is_clean: bool,
 }
 
-/// Chooses the way for `record`.
-pub fn way(record: &Record, facts: &Facts) -> Way {
-    choose(record.generation.is_none(), facts)
-}
-
-/// Total over legacy × shim × service × clean.
-fn choose(is_legacy: bool, facts: &Facts) -> Way {
+/// Chooses the way. Total over legacy × shim × service × clean.
+pub fn way(is_legacy: bool, facts: &Facts) -> Way {
     match (is_legacy, facts.shim, facts.service) {
         (true, _, Liveness::Alive) => Way::EndLegacy,
         (true, _, Liveness::Dead) => Way::Forget,
@@ -63,14 +58,14 @@ mod tests {
                         Liveness::Dead => Way::Forget,
                         Liveness::Unknown => Way::Refuse,
                     };
-                    assert_eq!(choose(true, &facts), legacy, "legacy {facts:?}");
+                    assert_eq!(way(true, &facts), legacy, "legacy {facts:?}");
                     let ours = match (service, shim, is_clean) {
                         (Liveness::Unknown, _, _) | (_, Liveness::Unknown, _) => Way::Refuse,
                         (_, Liveness::Alive, _) => Way::AskShim,
                         (Liveness::Dead, Liveness::Dead, true) => Way::Forget,
                         (Liveness::Alive | Liveness::Dead, Liveness::Dead, _) => Way::EndMarked,
                     };
-                    assert_eq!(choose(false, &facts), ours, "{facts:?}");
+                    assert_eq!(way(false, &facts), ours, "{facts:?}");
                 }
             }
         }

@@ -1,8 +1,10 @@
 //! Ending one generation: the whole tree, with proof that none is left. Used by every verb that ends something.
 //! Impure: removes the run folder of what it ended.
 
+use std::path::Path;
 use std::time::Duration;
 
+use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::ids::Generation;
 use crate::base::root::Root;
@@ -16,53 +18,117 @@ use super::facts;
 /// How long beyond the grace a shim may take to kill its tree and write down the exit.
 const SHIM_MARGIN: Duration = Duration::from_secs(5);
 
-/// Ends the generation of `record`: by its shim, or without it if that is gone. On success no process of it is left;
-/// the exit is what the shim wrote, `None` if nobody saw it. Errors: `stop-unproven` when it cannot be told who lives
-/// (nothing was signalled), `stop-survivors` when something would not die.
+/// One generation to be ended, all that is known of it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The name of its record.
+    pub name: String,
+    /// Which; `None`: a legacy record's.
+    pub generation: Option<Generation>,
+    /// Its processes, if it is known that it was spawned.
+    pub process: Option<Process>,
+    /// A legacy record's process.
+    pub legacy_pid: Option<u32>,
+    /// When it was spawned; tells a legacy record's process from a stranger.
+    pub started_at: Option<EpochMs>,
+}
+
+impl Target {
+    /// The generation that `record` is about. Where the record does not tell its processes (its start was never
+    /// settled), the shim's files may.
+    pub fn of(root: &Root, record: &Record) -> Self {
+        let target = Self {
+            name: record.name.clone(),
+            generation: record.generation.clone(),
+            process: record.process.clone(),
+            legacy_pid: record.pid.filter(|_| record.generation.is_none()),
+            started_at: record.started_at,
+        };
+        target.with_evidence(root)
+    }
+
+    /// The generation that `record`'s was to replace, if a command died between the two.
+    pub fn previous(root: &Root, record: &Record) -> Option<Self> {
+        let previous = record.previous.as_ref()?;
+        let target = Self {
+            name: record.name.clone(),
+            generation: previous.generation.clone(),
+            process: previous.process.clone(),
+            legacy_pid: previous.legacy_pid,
+            started_at: previous.started_at,
+        };
+        Some(target.with_evidence(root))
+    }
+
+    fn with_evidence(mut self, root: &Root) -> Self {
+        if let (None, Some(generation)) = (&self.process, &self.generation)
+            && let Some(started) = read_started(&root.run_dir(&self.name, generation))
+        {
+            self.process = Some(started.0);
+            self.started_at = Some(started.1);
+        }
+        self
+    }
+}
+
+/// The processes that the shim of a generation wrote down, and when the service was spawned. A shim that is gone took its own
+/// file with it: its service stands for both then, which is as dead.
+pub fn read_started(run_dir: &Path) -> Option<(Process, EpochMs)> {
+    let started = state::read_service(run_dir).ok().flatten()?;
+    let shim = state::read_shim(run_dir).ok().flatten().unwrap_or_else(|| started.service.clone());
+    Some((Process { service: started.service, shim }, started.at))
+}
+
+/// Ends the generation that `record` is about. See [`end_target`].
 pub fn end(root: &Root, record: &Record, grace: Duration) -> Result<Option<ExitRecord>> {
-    let way = stop::way(record, &facts::for_stop(root, record));
-    log::info!("service `{}` is ended: {way:?}", record.name);
-    let generation = record.generation.as_ref();
-    let known = record.process.as_ref();
+    end_target(root, &Target::of(root, record), grace)
+}
+
+/// Ends `target`: by its shim, or without it if that is gone. On success no process of it is left; the exit is what the
+/// shim wrote, `None` if nobody saw it. Errors: `stop-unproven` when it cannot be told who lives (nothing was signalled),
+/// `stop-survivors` when something would not die.
+pub fn end_target(root: &Root, target: &Target, grace: Duration) -> Result<Option<ExitRecord>> {
+    let target = barred(root, target);
+    let way = stop::way(target.generation.is_none(), &facts::for_stop(root, &target));
+    log::info!("service `{}` is ended: {way:?}", target.name);
+    let known = target.process.as_ref();
     match way {
         Way::Forget => {}
         Way::AskShim => {
-            ask_shim(&record.name, known, grace)?;
+            ask_shim(&target.name, known, grace)?;
             // The shim went because it was alone, unless it was killed meanwhile: then this finds who is left.
-            if stop::way(record, &facts::for_stop(root, record)) != Way::Forget {
-                end_marked(&record.name, generation, known.map(|process| &process.service), grace)?;
+            if stop::way(false, &facts::for_stop(root, &target)) != Way::Forget {
+                end_marked(&target, known.map(|process| &process.service), grace)?;
             }
         }
-        Way::EndMarked => end_marked(&record.name, generation, known.map(|process| &process.service), grace)?,
+        Way::EndMarked => end_marked(&target, known.map(|process| &process.service), grace)?,
         Way::EndLegacy => {
-            let pid = record.pid.unwrap_or_default();
-            let identity = process::observe_identity(pid).map_err(|error| unproven(&record.name, error))?;
-            end_marked(&record.name, None, identity.as_ref(), grace)?;
+            let pid = target.legacy_pid.unwrap_or_default();
+            let identity = process::observe_identity(pid).map_err(|error| unproven(&target.name, error))?;
+            end_marked(&target, identity.as_ref(), grace)?;
         }
         Way::Refuse => {
             let why = std::io::Error::other("the process cannot be seen, so it cannot be proven to be ours");
-            return Err(unproven(&record.name, why));
+            return Err(unproven(&target.name, why));
         }
     }
-    Ok(generation.and_then(|generation| read_exit(root, &record.name, generation)))
+    Ok(target.generation.and_then(|generation| read_exit(root, &target.name, &generation)))
 }
 
-/// Ends the generation of `record` and the one that it was to replace, if a command died between the two. Returns how
-/// the first ended.
+/// Ends the generation of `record` and the one that it was to replace, if a command died between the two, whose files go.
+/// Returns how the first ended.
 pub fn end_both(root: &Root, record: &Record, grace: Duration) -> Result<Option<ExitRecord>> {
     let exit = end(root, record, grace)?;
-    if let Some(previous) = &record.previous {
-        let older = Record {
-            generation: previous.generation.clone(),
-            process: previous.process.clone(),
-            pid: previous.process.as_ref().map(|process| process.service.pid),
-            previous: None,
-            ..record.clone()
-        };
-        end(root, &older, grace)?;
-        previous.generation.iter().for_each(|generation| forget(root, &record.name, generation));
-    }
+    end_previous(root, record, grace)?;
     Ok(exit)
+}
+
+/// Ends the generation that `record`'s was to replace, if there is one, and removes its files.
+pub fn end_previous(root: &Root, record: &Record, grace: Duration) -> Result<()> {
+    let Some(older) = Target::previous(root, record) else { return Ok(()) };
+    end_target(root, &older, grace)?;
+    older.generation.iter().for_each(|generation| forget(root, &older.name, generation));
+    Ok(())
 }
 
 /// What the shim of a generation wrote about its end, if it did.
@@ -75,8 +141,24 @@ pub fn read_exit(root: &Root, name: &str, generation: &Generation) -> Option<Exi
 pub fn forget(root: &Root, name: &str, generation: &Generation) {
     let dir = root.run_dir(name, generation);
     drop(std::fs::remove_dir_all(&dir));
+    drop(std::fs::remove_dir_all(root.run_dir_barred(name, generation)));
     // Fails, as it should, while another generation of that name has its folder there.
     drop(dir.parent().map(std::fs::remove_dir));
+}
+
+/// Makes sure that a generation of which no service is known gets none any more: its shim may have had its word from a
+/// command that is dead by now and be just about to start the service. A shim that finds its folder gone cannot write down
+/// whom it started, and ends it at once. If it was faster, its file tells.
+#[expect(clippy::disallowed_methods, reason = "bars the run folder of a generation that nobody is to start any more")]
+fn barred(root: &Root, target: &Target) -> Target {
+    let mut target = target.clone();
+    if let (None, Some(generation)) = (&target.process, &target.generation) {
+        let aside = root.run_dir_barred(&target.name, generation);
+        // There is none yet, or somebody else has done it.
+        drop(std::fs::rename(root.run_dir(&target.name, generation), &aside));
+        target.process = read_started(&aside).map(|(process, _)| process);
+    }
+    target
 }
 
 /// Asks the shim to end its tree and waits until it has gone.
@@ -98,12 +180,13 @@ fn ask_shim(name: &str, known: Option<&Process>, grace: Duration) -> Result<()> 
     Err(survivors(name, &format!("its shim (pid {}) is still at it", process.shim.pid)))
 }
 
-fn end_marked(name: &str, generation: Option<&Generation>, known: Option<&Identity>, grace: Duration) -> Result<()> {
-    match process::stop_marked(generation, known, grace).map_err(|error| unproven(name, error))? {
+fn end_marked(target: &Target, known: Option<&Identity>, grace: Duration) -> Result<()> {
+    let stopped = process::stop_marked(target.generation.as_ref(), known, grace);
+    match stopped.map_err(|error| unproven(&target.name, error))? {
         StopOutcome::Ended(_) => Ok(()),
         StopOutcome::Survivors(left) => {
             let pids: Vec<String> = left.iter().map(|identity| identity.pid.to_string()).collect();
-            Err(survivors(name, &format!("these processes would not end: {}", pids.join(", "))))
+            Err(survivors(&target.name, &format!("these processes would not end: {}", pids.join(", "))))
         }
     }
 }

@@ -7,6 +7,8 @@ use crate::process;
 use crate::service::{Identity, Liveness, Record, Status};
 use crate::state;
 
+use super::ending::Target;
+
 /// Whether the service of `record` lives. One that was never spawned does not.
 pub fn observe_service(record: &Record) -> Liveness {
     let legacy_pid = record.pid.filter(|_| record.generation.is_none());
@@ -48,22 +50,23 @@ pub fn for_accept(record: &Record) -> accept::Facts {
     accept::Facts { liveness, turn: observe_turn(record) }
 }
 
-/// What `stop` asks about a record.
-pub fn for_stop(root: &Root, record: &Record) -> stop::Facts {
+/// What ending a generation asks about it.
+pub fn for_stop(root: &Root, target: &Target) -> stop::Facts {
+    let process = target.process.as_ref();
     stop::Facts {
-        shim: observe_shim(record),
-        service: observe_service(record),
-        is_clean: observe_is_clean(root, record),
+        shim: process.map_or(Liveness::Dead, |process| process::observe_liveness(&process.shim)),
+        service: observe_process(process.map(|process| &process.service), target.legacy_pid, target.started_at),
+        is_clean: observe_is_clean(root, target),
     }
 }
 
-/// Whether nothing of `record`'s generation can be left: its shim took its `shim.json` with it, which it does when it is
-/// alone (`shim`), or it lived in another boot.
-fn observe_is_clean(root: &Root, record: &Record) -> bool {
-    let (Some(generation), Some(process)) = (&record.generation, &record.process) else { return false };
+/// Whether nothing of the generation can be left: its shim took its `shim.json` with it, which it does when it is alone
+/// (`shim`), or it lived in another boot.
+fn observe_is_clean(root: &Root, target: &Target) -> bool {
+    let (Some(generation), Some(process)) = (&target.generation, &target.process) else { return false };
     if process::boot_id().is_ok_and(|boot| boot != process.shim.boot_id) {
         return true;
     }
-    let run_dir = root.run_dir(&record.name, generation);
+    let run_dir = root.run_dir(&target.name, generation);
     matches!((state::read_shim(&run_dir), state::read_service(&run_dir)), (Ok(None), Ok(Some(_))))
 }

@@ -94,11 +94,36 @@ pub struct Previous {
     pub generation: Option<Generation>,
     /// Its processes, if it had been spawned.
     pub process: Option<Process>,
+    /// The pid of a legacy record's process, which has no other proof.
+    pub legacy_pid: Option<u32>,
+    /// When it was spawned.
+    pub started_at: Option<EpochMs>,
+}
+
+impl Previous {
+    /// What must be gone before `record` has a successor.
+    pub fn of(record: &Record) -> Self {
+        Self {
+            generation: record.generation.clone(),
+            process: record.process.clone(),
+            legacy_pid: record.pid.filter(|_| record.generation.is_none()),
+            started_at: record.started_at,
+        }
+    }
 }
 
 impl Record {
     /// Where the service belongs.
     pub fn scope(&self) -> Scope {
         Scope { project: self.owner.project.clone(), worktree: self.worktree.clone() }
+    }
+
+    /// Whether nobody has worked on the record since it was `then`. Health may have changed.
+    pub fn is_same_life(&self, then: &Self) -> bool {
+        self.generation == then.generation
+            && self.status == then.status
+            && self.claim == then.claim
+            && self.spec_hash == then.spec_hash
+            && self.process == then.process
     }
 }

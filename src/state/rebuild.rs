@@ -23,7 +23,7 @@ pub(super) fn rebuild(root: &Root, liveness: fn(&Identity) -> Liveness) -> Resul
         if let Some(older) = document.remove(&record.name)
             && older.alive
         {
-            record.previous = Some(Previous { generation: older.generation, process: older.process });
+            record.previous = Some(Previous::of(&older));
         }
         document.records.push(record);
     }

@@ -5,7 +5,6 @@ pub mod accept;
 pub mod escape;
 pub mod record;
 pub mod renew;
-pub mod span;
 pub mod stop;
 pub mod table;
 pub mod validate;

@@ -2,10 +2,10 @@
 
 use crate::base::clock::EpochMs;
 use crate::base::redact;
+use crate::base::span;
 use crate::service::{Exit, Liveness, Probe, Record, Status};
 
 use super::escape;
-use super::span;
 use super::table::{Cell, Paint, Style, draw, draw_pairs};
 
 /// Headings of the list.

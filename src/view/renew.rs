@@ -4,7 +4,6 @@ use serde_json::json;
 
 use crate::ops::renew::Renewed;
 
-use super::span;
 use super::wire::line;
 
 /// `{"name", "pid", "ttl_minutes", "ttl_expires_at", "ttl_expires_at_before"}`: minutes as given now, times in epoch

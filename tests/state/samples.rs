@@ -72,7 +72,12 @@ pub(crate) fn record(name: &str) -> Record {
         resolved_cmd: "/usr/bin/npm".into(),
         passed_env: vec![("PATH".into(), "/usr/bin".into())],
         claim: Some(Claim { maker: process(77).service, verb: "accept".into(), at: EpochMs(5) }),
-        previous: Some(Previous { generation: None, process: Some(process(99)) }),
+        previous: Some(Previous {
+            generation: None,
+            process: Some(process(99)),
+            legacy_pid: Some(98),
+            started_at: Some(EpochMs(97)),
+        }),
         last_exit: Some(ExitRecord { exit: Exit::Signal(9), cause: ExitCause::Own, at: EpochMs(6) }),
         unknown: json!({"from_tomorrow": {"keep": ["me"]}}).as_object().unwrap().clone(),
     }

@@ -223,7 +223,7 @@ pub(crate) mod any {
             health_proof in option::of(proptest::sample::select(&Proof::ALL)),
             (log_path, run_id, resolved_cmd, passed_env) in (text(), option::of(text()), text(), texts()),
             claim in option::of((identity(), text(), any::<i64>())),
-            previous in option::of((generation(), option::of(process()))),
+            previous in option::of((generation(), option::of(process()), option::of(pid()), time())),
             last_exit in option::of(exit()),
             unknown in btree_map("_.{0,5}", json(), 0..3),
         ) -> Record {
@@ -232,7 +232,7 @@ pub(crate) mod any {
                 ttl_expires_at, last_health_at, health_proof, log_path, run_id, resolved_cmd, passed_env, last_exit,
                 owner: Owner { agent, work_item, project },
                 claim: claim.map(|(maker, verb, at)| Claim { maker, verb, at: EpochMs(at) }),
-                previous: previous.map(|(generation, process)| Previous { generation, process }),
+                previous: previous.map(|(generation, process, legacy_pid, started_at)| Previous { generation, process, legacy_pid, started_at }),
                 unknown: unknown.into_iter().collect(),
             }
         }

@@ -216,7 +216,7 @@ fn start(
         resolved_cmd,
         passed_env: acceptance.context.passed_env(),
         claim: Some(Claim { maker: maker.clone(), verb: "accept".into(), at: now }),
-        previous: old.as_ref().map(|old| Previous { generation: old.generation.clone(), process: old.process.clone() }),
+        previous: old.as_ref().map(Previous::of),
         last_exit: None,
         unknown: old.as_ref().map(|old| old.unknown.clone()).unwrap_or_default(),
     };
@@ -256,7 +256,7 @@ fn insert(fresh: &mut Document, items: &[Item]) -> bool {
     let still_so = starts().all(|start| {
         let there = fresh.find(&start.record.name);
         match &start.old {
-            Some(old) => there.is_some_and(|there| is_same_life(there, old)),
+            Some(old) => there.is_some_and(|there| there.is_same_life(old)),
             None => {
                 let is_namesake = |record: &Record| {
                     record.spec.name == start.record.spec.name && record.scope() == start.record.scope()
@@ -271,15 +271,6 @@ fn insert(fresh: &mut Document, items: &[Item]) -> bool {
         }
     }
     still_so
-}
-
-/// Whether nobody has worked on the record since it was read. Health may have changed.
-fn is_same_life(there: &Record, then: &Record) -> bool {
-    there.generation == then.generation
-        && there.status == then.status
-        && there.claim == then.claim
-        && there.spec_hash == then.spec_hash
-        && there.process == then.process
 }
 
 fn dismiss(items: Vec<Item>) {

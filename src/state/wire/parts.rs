@@ -230,6 +230,8 @@ object! {
     PreviousIn {
         generation "generation": String,
         process "process": ProcessIn,
+        legacy_pid "pid": Pid,
+        started_at "started_at": i64,
     }
 }
 
@@ -245,7 +247,13 @@ impl PreviousIn {
             }
             None => None,
         };
-        Ok((Previous { generation: generation(self.generation)?, process }, unknown))
+        let previous = Previous {
+            generation: generation(self.generation)?,
+            process,
+            legacy_pid: self.legacy_pid.map(|pid| pid.0),
+            started_at: self.started_at.map(EpochMs),
+        };
+        Ok((previous, unknown))
     }
 }
 
@@ -257,6 +265,12 @@ impl Serialize for PreviousOut<'_> {
         map.serialize_entry("generation", &self.0.generation.as_ref().map(Generation::as_str))?;
         let more = self.1.and_then(|unknown| unknown.get("process"));
         map.serialize_entry("process", &self.0.process.as_ref().map(|process| ProcessOut(process, more)))?;
+        if let Some(pid) = self.0.legacy_pid {
+            map.serialize_entry("pid", &pid)?;
+        }
+        if let Some(at) = self.0.started_at {
+            map.serialize_entry("started_at", &at.0)?;
+        }
         rest_but(map, self.1, Some("process"))
     }
 }
