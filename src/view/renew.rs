@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::base::span;
 use crate::ops::renew::Renewed;
 
 use super::wire::line;
