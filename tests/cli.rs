@@ -7,6 +7,8 @@ mod harness;
 mod reading;
 #[path = "cli/settings.rs"]
 mod settings;
+#[path = "cli/shells.rs"]
+mod shells;
 #[path = "cli/usage.rs"]
 mod usage;
 #[path = "cli/verdicts.rs"]

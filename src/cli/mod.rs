@@ -2,6 +2,7 @@
 //! comments are the help text, and its translation into a use case of `ops` and back into words; nothing is decided here. Impure: reads the arguments and the environment.
 
 mod accept;
+mod completions;
 mod config;
 mod demo;
 mod diagnostics;
@@ -9,6 +10,7 @@ mod exit;
 mod global;
 mod list;
 mod logs;
+mod man;
 pub mod reference;
 mod renew;
 mod schema;
@@ -38,6 +40,7 @@ use usage::Stopped;
 /// Supervises the long-running services that coding agents declare
 #[derive(Parser, Debug)]
 #[command(name = "minions", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Example: minions managed demo")]
 struct Arguments {
     #[command(flatten)]
     global: Global,
@@ -48,7 +51,11 @@ struct Arguments {
 #[derive(Subcommand, Debug)]
 enum Program {
     /// Services that agents declare: accept, list, show, stop …
-    #[command(arg_required_else_help = true)]
+    ///
+    /// An agent declares services in its sidecar, agents/AGENT/managed-spawn.json under the root. `accept` judges it, starts
+    /// them, waits until they are healthy, and records them for others to find with `list` and `show`. A service outlives
+    /// whoever started it, and ends when it is stopped, by itself, or when its time to live is over.
+    #[command(arg_required_else_help = true, after_help = "Example: minions managed list")]
     Managed {
         #[command(subcommand)]
         command: Command,
@@ -67,6 +74,8 @@ enum Command {
     Schema(schema::Args),
     Config(config::Args),
     Demo(demo::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// What every command has at hand: where to look and how to speak.
@@ -141,6 +150,8 @@ fn run(command: Command, door: &Door) -> Outcome {
         Command::Schema(args) => schema::run(&args, door),
         Command::Config(args) => config::run(&args, door),
         Command::Demo(args) => demo::run(&args, door),
+        Command::Completions(args) => completions::run(&args, door),
+        Command::Man(args) => man::run(&args, door),
     }
 }
 

@@ -1,9 +1,48 @@
-//! docs/commands.md: every command with its options, from the same words as the help; and the exit codes.
+//! The tree of commands, for all that is written from it: docs/commands.md, the manual pages, completions, and tests.
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory, Parser};
 
 use super::Arguments;
 use super::exit::MEANINGS;
+
+/// What an example in a command's help starts with; further ones stand on lines of their own below it.
+const EXAMPLE: &str = "Example: ";
+
+/// The tree of commands as the parser sees it.
+pub(super) fn tree() -> Command {
+    let mut tree = Arguments::command();
+    tree.build();
+    tree
+}
+
+/// The commands below `command`, without those that only help shows: `help` itself and what is hidden.
+pub(super) fn shown_subcommands(command: &Command) -> impl Iterator<Item = &Command> {
+    command.get_subcommands().filter(|below| below.get_name() != "help" && !below.is_hide_set())
+}
+
+/// The examples that `command`'s help gives: lines for a POSIX shell.
+pub(super) fn examples_of(command: &Command) -> Vec<String> {
+    let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let Some(examples) = text.strip_prefix(EXAMPLE) else { return Vec::new() };
+    examples.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+/// Every command, as it is typed (`minions managed list`), with the examples of its help.
+pub fn examples() -> Vec<(String, Vec<String>)> {
+    fn push(found: &mut Vec<(String, Vec<String>)>, command: &Command) {
+        let typed = command.get_bin_name().unwrap_or_else(|| command.get_name());
+        found.push((typed.to_owned(), examples_of(command)));
+        shown_subcommands(command).for_each(|below| push(found, below));
+    }
+    let mut found = Vec::new();
+    push(&mut found, &tree());
+    found
+}
+
+/// Whether `words`, the program's name first, are a command line that would be run; the error is the parser's own text.
+pub fn check_line(words: &[&str]) -> Result<(), String> {
+    Arguments::try_parse_from(words).map(drop).map_err(|refusal| refusal.to_string())
+}
 
 /// The text of docs/commands.md.
 pub fn markdown() -> String {

@@ -8,6 +8,7 @@
 
 mod crash;
 mod ends;
+mod examples;
 mod fails;
 mod lives;
 #[path = "../common/ports.rs"]

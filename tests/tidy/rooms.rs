@@ -25,6 +25,8 @@ const ROOMS: &[(&str, &[&str])] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["src/sidecar/"]),
     ("clap", &["src/cli/"]),
+    ("clap_complete", &["src/cli/completions.rs"]),
+    ("clap_mangen", &["src/cli/man.rs"]),
     ("fs2", &["src/base/lock.rs"]),
     ("http", &["src/health/", "src/sidecar/"]),
     ("jsonschema", &["src/sidecar/"]),
