@@ -129,6 +129,31 @@ pub fn open_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)
 }
 
+/// Opens a regular file that is there for reading and writing in place.
+#[expect(clippy::disallowed_methods, reason = "the one place that opens files for changes in place")]
+pub fn open_in_place(path: &Path) -> io::Result<File> {
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = OpenOptions::new().read(true).write(true).custom_flags(nonblocking).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other(format!("`{}` is not a regular file", path.display())));
+    }
+    Ok(file)
+}
+
+/// Opens `path` for writing from its start, making it with mode 0600 if need be; what was there is gone. For files that
+/// only one process writes, and nobody reads until they are renamed.
+#[expect(clippy::disallowed_methods, reason = "the one place that makes files")]
+pub fn create_over(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
+}
+
+/// Renames `from`, which its maker has synced, over `to` in the same folder, and syncs the folder.
+#[expect(clippy::disallowed_methods, reason = "the one place that renames files")]
+pub fn rename_synced(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::rename(from, to)?;
+    to.parent().map_or(Ok(()), sync_dir)
+}
+
 fn mode(bits: u32) -> std::fs::Permissions {
     std::os::unix::fs::PermissionsExt::from_mode(bits)
 }

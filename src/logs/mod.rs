@@ -1,0 +1,11 @@
+//! The logs of services: rotation that loses no line, and readers that survive it. A service keeps its append-mode
+//! descriptor for ever, so its log is made small in place; how, and why no reader is misled, stands in
+//! docs/design/log-rotation.md.
+//!
+//! Not here: which log is whose (`ops::logs`), and how lines are shown (`view`).
+
+mod collapse;
+mod mark;
+mod rotate;
+
+pub use rotate::{Rotation, rotate_if_due};
