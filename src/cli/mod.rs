@@ -8,6 +8,7 @@ mod demo;
 mod diagnostics;
 mod exit;
 mod global;
+mod healthcheck;
 mod list;
 mod logs;
 mod man;
@@ -71,6 +72,7 @@ enum Command {
     Logs(logs::Args),
     Stop(stop::Args),
     Renew(renew::Args),
+    Healthcheck(healthcheck::Args),
     Schema(schema::Args),
     Config(config::Args),
     Demo(demo::Args),
@@ -147,6 +149,7 @@ fn run(command: Command, door: &Door) -> Outcome {
         Command::Logs(args) => logs::run(&args, door),
         Command::Stop(args) => stop::run(&args, door),
         Command::Renew(args) => renew::run(&args, door),
+        Command::Healthcheck(args) => healthcheck::run(args, door),
         Command::Schema(args) => schema::run(&args, door),
         Command::Config(args) => config::run(&args, door),
         Command::Demo(args) => demo::run(&args, door),

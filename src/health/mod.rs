@@ -19,7 +19,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 pub use side_by_side::{PROBES_AT_ONCE_MAX, side_by_side};
-pub use wait::{ExitFd, Wait, WaitOutcome, probe_once, wait_all, wait_first};
+pub use wait::{Cut, ExitFd, Wait, WaitOutcome, probe_once, wait_all, wait_first};
 
 use crate::service::{Identity, Proof};
 

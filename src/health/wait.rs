@@ -108,10 +108,22 @@ impl<'a> Prober<'a> {
     }
 }
 
-/// Probes once, outside of any wait, within `min(probeMaxSec, max(0.5 s, timeout_s))`.
-pub fn probe_once(check: &Healthcheck, target: &Target<'_>, settings: &Settings) -> Attempt {
+/// What ends a single probe before its own time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cut<'a> {
+    /// The caller has no more time than this.
+    pub within: Option<Duration>,
+    /// Readable when the service ends (a pidfd).
+    pub exit: Option<BorrowedFd<'a>>,
+}
+
+/// Probes once, outside of any wait, within `min(probeMaxSec, max(0.5 s, timeout_s))` or until it is cut short.
+pub fn probe_once(check: &Healthcheck, target: &Target<'_>, settings: &Settings, cut: Cut<'_>) -> Attempt {
     match Prober::new(check, target, settings) {
-        Ok(prober) => prober.attempt(Schedule::new(check, settings).limit_alone(), None),
+        Ok(prober) => {
+            let own = Schedule::new(check, settings).limit_alone();
+            prober.attempt(cut.within.map_or(own, |within| within.min(own)), cut.exit)
+        }
         Err(failure) => Attempt::Hopeless(failure),
     }
 }

@@ -3,4 +3,5 @@
 
 pub mod accept;
 pub mod claim;
+pub mod health;
 pub mod stop;

@@ -39,6 +39,11 @@ impl Context {
     pub fn stop_grace(&self) -> Duration {
         seconds(self.settings.stop_grace_sec)
     }
+
+    /// How long a health pass counts as news.
+    pub fn health_backoff(&self) -> Duration {
+        seconds(self.settings.health_backoff_sec)
+    }
 }
 
 /// A setting in seconds as a duration. Settings are finite and not negative (config/table).

@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod escape;
+pub mod probed;
 pub mod record;
 pub mod renew;
 pub mod stop;

@@ -9,6 +9,7 @@
 //! | `http PORT [STATUS] [DELAY_MS]` | binds after the delay, answers every request with the status |
 //! | `http-helper PORT [STATUS]` | starts itself as `http` and waits: the socket is a child's |
 //! | `ready-after PORT COUNT` | answers 503 to the first COUNT requests, then 200 |
+//! | `slow PORT DELAY_MS` | answers every request with 200, each after the delay |
 //! | `hang PORT` | accepts and never answers |
 //! | `hang-up PORT` | accepts and closes |
 //! | `garbage PORT` | answers in no known protocol |
@@ -39,6 +40,10 @@ fn main() -> Outcome {
         "ready-after" => {
             serve(arg(1), |stream, before| answer(stream, if before < number(2, 1) { 503 } else { 200 }, ""))
         }
+        "slow" => serve(arg(1), |stream, _| {
+            std::thread::sleep(Duration::from_millis(number(2, 0)));
+            answer(stream, 200, "ok\n");
+        }),
         "hang" => serve(arg(1), |stream, _| hold(stream)),
         "hang-up" => serve(arg(1), |_, _| {}),
         "garbage" => serve(arg(1), |mut stream, _| drop(stream.write_all(b"SSH-2.0-not-http\r\n\r\n"))),

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
 use minions_managed::config::Settings;
-use minions_managed::health::{Attempt, Target, probe_once};
+use minions_managed::health::{Attempt, Cut, Target, probe_once};
 use minions_managed::service::{Healthcheck, Probe};
 
 use crate::support::{fails_with, probe, shell, target};
@@ -75,9 +75,9 @@ fn it_runs_in_the_services_folder_with_the_services_environment_and_nothing_else
     let expect = format!("^A=1 2\nPWD={}\n", cwd.display());
     // A shell adds PWD, OLDPWD, SHLVL and _ of its own; the program is found on the supervisor's PATH all the same.
     let check = shell("/usr/bin/env | grep -v -e ^SHLVL= -e ^_= -e ^OLDPWD= | sort", &expect);
-    let attempt = probe_once(&check, &target, &Settings::default());
+    let attempt = probe_once(&check, &target, &Settings::default(), Cut::default());
     assert!(matches!(attempt, Attempt::Passed(_)), "{attempt:?}");
-    let attempt = probe_once(&command("cat", None, "^$"), &target, &Settings::default());
+    let attempt = probe_once(&command("cat", None, "^$"), &target, &Settings::default(), Cut::default());
     assert!(matches!(attempt, Attempt::Passed(_)), "stdin is empty: {attempt:?}");
 }
 
@@ -85,7 +85,7 @@ fn it_runs_in_the_services_folder_with_the_services_environment_and_nothing_else
 fn without_a_folder_it_runs_where_a_service_without_one_does() {
     let target = Target { cwd: "", ..target() };
     for check in [command("pwd", Some(&[]), "^/$"), command("./bin/sh", Some(&["-c", "pwd"]), "^/$")] {
-        let attempt = probe_once(&check, &target, &Settings::default());
+        let attempt = probe_once(&check, &target, &Settings::default(), Cut::default());
         assert!(matches!(attempt, Attempt::Passed(_)), "{attempt:?}");
     }
 }

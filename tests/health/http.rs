@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use minions_managed::config::{HealthcheckHosts, Settings};
-use minions_managed::health::{Attempt, probe_once};
+use minions_managed::health::{Attempt, Cut, probe_once};
 use minions_managed::service::Healthcheck;
 
 use crate::ports::free_port;
@@ -74,7 +74,7 @@ fn nobody_listening_is_told_apart() {
 fn what_can_never_pass_is_hopeless() {
     let check = |url: &str, hosts, part: &str| {
         let settings = Settings { healthcheck_hosts: hosts, ..Settings::default() };
-        let attempt = probe_once(&http(url, 200), &target(), &settings);
+        let attempt = probe_once(&http(url, 200), &target(), &settings, Cut::default());
         let Attempt::Hopeless(failure) = attempt else { panic!("{url}: {attempt:?}") };
         assert!(failure.sentence().contains(part), "{failure}");
     };

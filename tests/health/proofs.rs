@@ -1,7 +1,7 @@
 //! Whose socket answered.
 
 use minions_managed::config::{ListenerProof, Settings};
-use minions_managed::health::{Attempt, Target, probe_once};
+use minions_managed::health::{Attempt, Cut, Target, probe_once};
 use minions_managed::process::observe_identity;
 use minions_managed::service::{Identity, Proof};
 
@@ -21,7 +21,7 @@ fn younger(than: &Identity, start: impl Fn() -> Naughty) -> Naughty {
 
 fn attempt(url: &str, policy: ListenerProof, target: &Target<'_>) -> Attempt {
     let settings = Settings { listener_proof: policy, ..Settings::default() };
-    probe_once(&http(url, 200), target, &settings)
+    probe_once(&http(url, 200), target, &settings, Cut::default())
 }
 
 /// What `prefer`, `require` and `off` make of the same answer: a proof, or a part of the sentence of the failure.

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use minions_managed::config::Settings;
-use minions_managed::health::{Attempt, ExitWatch, Target, probe_once};
+use minions_managed::health::{Attempt, Cut, ExitWatch, Target, probe_once};
 use minions_managed::service::{Healthcheck, Probe};
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -121,7 +121,7 @@ pub(crate) fn target() -> Target<'static> {
 
 /// One probe with default settings.
 pub(crate) fn probe(check: &Healthcheck) -> Attempt {
-    probe_once(check, &target(), &Settings::default())
+    probe_once(check, &target(), &Settings::default(), Cut::default())
 }
 
 /// The probe's failure, which must hold `part`.

@@ -10,6 +10,7 @@ mod crash;
 mod ends;
 mod examples;
 mod fails;
+mod healthchecks;
 mod lives;
 #[path = "../common/ports.rs"]
 mod ports;

@@ -1,17 +1,15 @@
 //! Waiting for the first health pass of one service that has just been started.
 
 use std::os::fd::BorrowedFd;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::health::{self, ExitWatch, Target, WaitOutcome};
-use crate::process::{Held, Table};
+use crate::health::{self, ExitWatch, WaitOutcome};
+use crate::process::Held;
 use crate::service::{Process, Proof, Record};
-use crate::state::Document;
 
-use super::super::families::Families;
+use super::super::probe_target::Probing;
 use super::Acceptance;
-use super::perform::{self, environment};
+use super::perform;
 
 /// How the wait ended.
 pub(super) enum FirstHealth {
@@ -32,22 +30,10 @@ pub(super) enum FirstHealth {
 pub(super) fn wait(acceptance: &Acceptance<'_>, record: &Record, process: &Process) -> FirstHealth {
     // If it cannot be held it has ended, or cannot be seen; the watch then tells by looking.
     let Some(held) = perform::hold(process) else { return FirstHealth::Exited };
-    let env = environment(record);
-    let tree = || {
-        let below = Table::observe().map(|table| table.descendants(process.shim.pid));
-        below.unwrap_or_default().into_iter().map(|member| member.pid).collect()
-    };
-    let others = OnceLock::new();
-    let other = |pid: u32| other_service(acceptance, &others, &record.name, pid);
-    let target = Target {
-        cwd: &record.spec.cwd,
-        env: &env,
-        search_path: acceptance.context.path(),
-        service: Some(&process.service),
-        tree: &tree,
-        other: &other,
-    };
-    let outcome = health::wait_first(&record.spec.healthcheck, &target, &acceptance.context.settings, &Watch(&held));
+    let settings = &acceptance.context.settings;
+    let outcome = Probing::new(acceptance.context).with(record, Some(&process.service), |target| {
+        health::wait_first(&record.spec.healthcheck, target, settings, &Watch(&held))
+    });
     match outcome {
         WaitOutcome::Healthy { after, proof } => FirstHealth::Passed { after, proof },
         WaitOutcome::Exited { .. } => FirstHealth::Exited,
@@ -57,14 +43,6 @@ pub(super) fn wait(acceptance: &Acceptance<'_>, record: &Record, process: &Proce
         }
         WaitOutcome::Hopeless(why) => FirstHealth::Failed(format!("it can never be healthy: {why}")),
     }
-}
-
-/// The managed service, other than `name`, that `pid` belongs to. The state is read once per wait, and only if somebody
-/// asks: when the service's own process does not hold the socket.
-fn other_service(acceptance: &Acceptance<'_>, read: &OnceLock<Document>, name: &str, pid: u32) -> Option<String> {
-    let document = read.get_or_init(|| acceptance.context.store().read().unwrap_or_default());
-    let owner = Families::observe(document).owner(pid)?;
-    (owner.name != name).then(|| owner.name.clone())
 }
 
 /// The service's end, told by its pidfd, or by looking where there is none.

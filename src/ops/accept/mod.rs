@@ -14,6 +14,7 @@ mod run_record;
 mod settle;
 mod tail;
 
+pub(super) use perform::environment;
 pub use report::{AgentReport, FailureClass, Outcome, Report, SpecAction, SpecReport};
 
 use std::path::PathBuf;

@@ -108,7 +108,7 @@ fn order(
 }
 
 /// The service's whole environment: what is passed on, overridden by its own, and its marks.
-pub(super) fn environment(record: &Record) -> EnvVars {
+pub(in crate::ops) fn environment(record: &Record) -> EnvVars {
     let marks = [
         (MINIONS_NAME.to_owned(), record.name.clone()),
         (MINIONS_GENERATION.to_owned(), record.generation.as_ref().map(ToString::to_string).unwrap_or_default()),

@@ -1,0 +1,76 @@
+//! `healthcheck`: probes services now, and records what came of it.
+
+use crate::base::error::{Error, Kind, Result};
+use crate::service::Record;
+use crate::state::{Document, SetAside};
+
+use super::context::Context;
+use super::find;
+use super::probe::{self, Probed};
+
+/// Which services.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// By name; empty: every one.
+    pub names: Vec<String>,
+    /// Only those of this project.
+    pub project: Option<String>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Report {
+    /// One per service: in the order of the names, or by name.
+    pub items: Vec<Probed>,
+    /// Why it could not be written down.
+    pub unrecorded: Option<Error>,
+    /// Something unreadable in the state file was put aside.
+    pub set_aside: Option<SetAside>,
+}
+
+impl Report {
+    /// The news that it is: none if all are healthy, else whether some are. Who is not known to be healthy is not.
+    pub fn kind(&self) -> Option<Kind> {
+        let healthy = self.items.iter().filter(|item| item.healthy == Some(true)).count();
+        match healthy {
+            all if all == self.items.len() => None,
+            0 => Some(Kind::NotHealthy),
+            _ => Some(Kind::PartlyHealthy),
+        }
+    }
+}
+
+/// Probes the services that are asked for, side by side. An unknown name is an error (`no-such-service`, exit 6), and
+/// then nobody is probed.
+pub fn run(context: &Context, request: &Request) -> Result<Report> {
+    let reading = context.store().read_or_recover("healthcheck")?;
+    let records = select(&reading.document, request)?;
+    let items = probe::probe(context, &records, None);
+    let (set_aside, unrecorded) = match probe::record(context, "healthcheck", &items) {
+        Ok(set_aside) => (set_aside, None),
+        Err(error) => (None, Some(error)),
+    };
+    Ok(Report { items, unrecorded, set_aside: reading.set_aside.or(set_aside) })
+}
+
+fn select(document: &Document, request: &Request) -> Result<Vec<Record>> {
+    let is_asked = |record: &&Record| request.project.as_ref().is_none_or(|project| *project == record.owner.project);
+    if request.names.is_empty() {
+        let mut all: Vec<Record> = document.records.iter().filter(is_asked).cloned().collect();
+        all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        return Ok(all);
+    }
+    let mut named: Vec<Record> = Vec::with_capacity(request.names.len());
+    for name in &request.names {
+        let record = find::find(document, name)?;
+        if !is_asked(&record) {
+            let message = format!("service `{name}` is not of that project, but of `{}`", record.owner.project);
+            return Err(Error::new(Kind::NotFound, "no-such-service", message)
+                .with_hint("leave --project out, or name its project"));
+        }
+        if named.iter().all(|known| known.name != record.name) {
+            named.push(record.clone());
+        }
+    }
+    Ok(named)
+}

@@ -1,0 +1,162 @@
+//! Probing recorded services side by side, and writing down what came of it. Who probes after the first health goes
+//! through here: `healthcheck`, `reconcile`.
+
+use std::time::{Duration, Instant};
+
+use crate::base::clock::{EpochMs, monotonic};
+use crate::base::error::Result;
+use crate::base::ids::Generation;
+use crate::health::{self, Attempt, Cut, PROBES_AT_ONCE_MAX, side_by_side};
+use crate::lifecycle::claim::Turn;
+use crate::lifecycle::health::{Finding, note};
+use crate::process::{self, Held};
+use crate::service::{Identity, Liveness, Proof, Record, Status};
+use crate::state::{Document, SetAside};
+
+use super::context::Context;
+use super::facts;
+use super::probe_target::Probing;
+
+/// What one probe found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probed {
+    /// The record's name.
+    pub name: String,
+    /// The generation that was probed; `None` of a legacy record.
+    pub generation: Option<Generation>,
+    /// The pid that was probed, which names a legacy record's life.
+    pub pid: Option<u32>,
+    /// Whether its process was there.
+    pub liveness: Liveness,
+    /// Whether it is healthy; `None` where that was not found out: then `error` says why.
+    pub healthy: Option<bool>,
+    /// Whose socket answered, if it is healthy.
+    pub proof: Option<Proof>,
+    /// Why it is not healthy, or not known to be: one sentence without a period.
+    pub error: Option<String>,
+    /// How long it took.
+    pub took: Duration,
+    /// When it was found out.
+    pub at: EpochMs,
+}
+
+impl Probed {
+    /// What it means for the record; `None`: nothing.
+    fn finding(&self) -> Option<Finding> {
+        match (self.healthy, self.liveness, self.proof) {
+            (None, _, _) | (Some(true), _, None) => None,
+            (Some(true), _, Some(proof)) => Some(Finding::Passed(proof)),
+            (Some(false), Liveness::Dead, _) => Some(Finding::Dead),
+            (Some(false), Liveness::Alive | Liveness::Unknown, _) => Some(Finding::Failed),
+        }
+    }
+
+    /// The record of `document` that this is about: of that generation still, and nobody else is at it.
+    fn record_in<'a>(&self, document: &'a mut Document) -> Option<&'a mut Record> {
+        let record = document.find_mut(&self.name)?;
+        let is_same = record.generation == self.generation && record.pid == self.pid;
+        (is_same && facts::observe_turn(record) == Turn::Ours).then_some(record)
+    }
+}
+
+/// Probes `records` once each, side by side (at most 128 at a time), in their order. Who is dead is unhealthy without being
+/// asked; who is being started or stopped, or cannot be seen, is not asked and not judged. With `within` it returns by then:
+/// who could not be asked, or did not answer, in that time is not judged either. Changes nothing.
+pub fn probe(context: &Context, records: &[Record], within: Option<Duration>) -> Vec<Probed> {
+    let end = within.map(|within| monotonic() + within);
+    let probing = Probing::new(context);
+    side_by_side(records, PROBES_AT_ONCE_MAX, |record| {
+        let began = monotonic();
+        let (liveness, answer) = probe_one(context, &probing, record, end);
+        let (healthy, proof, error) = match answer {
+            Answer::Passed(proof) => (Some(true), Some(proof), None),
+            Answer::Unhealthy(why) => (Some(false), None, Some(why)),
+            Answer::Unknown(why) => (None, None, Some(why)),
+        };
+        let (name, generation) = (record.name.clone(), record.generation.clone());
+        let (took, at) = (began.elapsed(), EpochMs::now());
+        Probed { name, generation, pid: record.pid, liveness, healthy, proof, error, took, at }
+    })
+}
+
+/// Writes what was found out into the records that are still about the same generations, in one change. Nothing is
+/// written, and no lock taken, where nothing has changed (contract section 5).
+pub fn record(context: &Context, verb: &str, found: &[Probed]) -> Result<Option<SetAside>> {
+    let backoff = context.health_backoff();
+    let edit = |document: &mut Document| {
+        let mut has_changed = false;
+        for (one, finding) in found.iter().filter_map(|one| Some((one, one.finding()?))) {
+            if let Some(record) = one.record_in(document) {
+                has_changed |= note(record, finding, one.at, backoff);
+            }
+        }
+        has_changed
+    };
+    let store = context.store();
+    if store.read().is_ok_and(|mut document| !edit(&mut document)) {
+        return Ok(None);
+    }
+    Ok(store.change(verb, edit)?.set_aside)
+}
+
+/// What came of one service.
+enum Answer {
+    Passed(Proof),
+    Unhealthy(String),
+    /// It could not be found out.
+    Unknown(String),
+}
+
+fn probe_one(context: &Context, probing: &Probing<'_>, record: &Record, end: Option<Instant>) -> (Liveness, Answer) {
+    let liveness = facts::observe_service(record);
+    if let Turn::Theirs { pid, verb } = facts::observe_turn(record) {
+        return (liveness, Answer::Unknown(format!("`minions managed {verb}` (pid {pid}) is at it")));
+    }
+    let word = record.status.word();
+    let answer = match (liveness, record.status) {
+        (Liveness::Dead, _) => Answer::Unhealthy(format!("its process is dead; it is recorded as `{word}`")),
+        (Liveness::Unknown, _) => Answer::Unknown("it cannot be told whether its process lives".into()),
+        (Liveness::Alive, Status::Running) => return ask(context, probing, record, end),
+        (
+            Liveness::Alive,
+            Status::Queued | Status::Starting | Status::Backoff | Status::Stopping | Status::Stopped | Status::Failed,
+        ) => Answer::Unknown(format!("it is recorded as `{word}`, so that it was not asked")),
+    };
+    (liveness, answer)
+}
+
+/// Asks a service that was alive a moment ago.
+fn ask(context: &Context, probing: &Probing<'_>, record: &Record, end: Option<Instant>) -> (Liveness, Answer) {
+    let within = end.map(|end| end.saturating_duration_since(monotonic()));
+    let not_in_time = || (Liveness::Alive, Answer::Unknown("it was not found out in the time given".into()));
+    if within.is_some_and(|within| within.is_zero()) {
+        return not_in_time();
+    }
+    let service = identity(record);
+    // What cannot be held is asked all the same: a probe then ends by its own time limit.
+    let held = service.as_ref().and_then(|service| process::hold(service).ok());
+    let cut = Cut { within, exit: held.as_ref().and_then(Held::as_fd) };
+    let check = &record.spec.healthcheck;
+    let began = monotonic();
+    let attempt =
+        probing.with(record, service.as_ref(), |target| health::probe_once(check, target, &context.settings, cut));
+    if facts::observe_service(record) == Liveness::Dead {
+        return (Liveness::Dead, Answer::Unhealthy("its process ended while it was being probed".into()));
+    }
+    let answer = match attempt {
+        Attempt::Passed(proof) => Answer::Passed(proof),
+        // Its own time was not over: with more of it, it might have passed.
+        Attempt::Failed(_) if within.is_some_and(|within| began.elapsed() >= within) => return not_in_time(),
+        Attempt::Refused(why) | Attempt::Failed(why) => Answer::Unhealthy(why.to_string()),
+        Attempt::Hopeless(why) => Answer::Unhealthy(format!("it can never be healthy: {why}")),
+    };
+    (Liveness::Alive, answer)
+}
+
+/// Who the service is; of a legacy record, who has its pid, which was just seen to be it.
+fn identity(record: &Record) -> Option<Identity> {
+    match &record.process {
+        Some(process) => Some(process.service.clone()),
+        None => process::observe_identity(record.pid?).ok().flatten(),
+    }
+}

@@ -1,0 +1,59 @@
+//! What a probe must know of a recorded service beside its healthcheck: its environment, its tree, and which other service
+//! a pid belongs to. One place for the first health of a start and for every later probe.
+
+use std::sync::OnceLock;
+
+use crate::health::Target;
+use crate::process::Table;
+use crate::service::{Identity, Record};
+use crate::state::Document;
+
+use super::accept::environment;
+use super::context::Context;
+use super::families::Families;
+
+/// What the probes of one command share.
+pub(super) struct Probing<'a> {
+    context: &'a Context,
+    /// The state, read once, and only if somebody asks: when a service's own process does not hold the socket.
+    document: OnceLock<Document>,
+}
+
+impl<'a> Probing<'a> {
+    /// Of one command.
+    pub(super) fn new(context: &'a Context) -> Self {
+        Self { context, document: OnceLock::new() }
+    }
+
+    /// Calls `probe` with what it must know of `record`, whose process is `service`, if it is known.
+    pub(super) fn with<T>(
+        &self,
+        record: &Record,
+        service: Option<&Identity>,
+        probe: impl FnOnce(&Target<'_>) -> T,
+    ) -> T {
+        let env = environment(record);
+        // Whoever descends from the shim, or, without one, from the service itself.
+        let top = record.process.as_ref().map(|process| process.shim.pid).or(service.map(|service| service.pid));
+        let tree = || {
+            let below = top.and_then(|top| Some(Table::observe().ok()?.descendants(top)));
+            below.unwrap_or_default().into_iter().map(|member| member.pid).collect()
+        };
+        let other = |pid: u32| self.other_service(&record.name, pid);
+        probe(&Target {
+            cwd: &record.spec.cwd,
+            env: &env,
+            search_path: self.context.path(),
+            service,
+            tree: &tree,
+            other: &other,
+        })
+    }
+
+    /// The managed service, other than `name`, that `pid` belongs to.
+    fn other_service(&self, name: &str, pid: u32) -> Option<String> {
+        let document = self.document.get_or_init(|| self.context.store().read().unwrap_or_default());
+        let owner = Families::observe(document).owner(pid)?;
+        (owner.name != name).then(|| owner.name.clone())
+    }
+}
