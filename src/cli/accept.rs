@@ -83,7 +83,8 @@ fn request(args: &Args) -> Result<Request> {
     })
 }
 
-fn words(progress: &Progress) -> String {
+/// A line of progress.
+pub(super) fn words(progress: &Progress) -> String {
     match progress {
         Progress::Started { name, pid } => format!("{name}: started, pid {pid}"),
         Progress::Done { name, words, is_up: true } => format!("{name}: {words}"),

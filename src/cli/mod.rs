@@ -14,6 +14,7 @@ mod logs;
 mod man;
 pub mod reference;
 mod renew;
+mod restart;
 mod schema;
 mod show;
 mod stop;
@@ -73,6 +74,7 @@ enum Command {
     Stop(stop::Args),
     Renew(renew::Args),
     Healthcheck(healthcheck::Args),
+    Restart(restart::Args),
     Schema(schema::Args),
     Config(config::Args),
     Demo(demo::Args),
@@ -150,6 +152,7 @@ fn run(command: Command, door: &Door) -> Outcome {
         Command::Stop(args) => stop::run(&args, door),
         Command::Renew(args) => renew::run(&args, door),
         Command::Healthcheck(args) => healthcheck::run(args, door),
+        Command::Restart(args) => restart::run(&args, door),
         Command::Schema(args) => schema::run(&args, door),
         Command::Config(args) => config::run(&args, door),
         Command::Demo(args) => demo::run(&args, door),

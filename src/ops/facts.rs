@@ -1,6 +1,7 @@
 //! What use cases ask about a record before they decide.
 
 use crate::base::clock::EpochMs;
+use crate::base::error::{Error, Kind, Result};
 use crate::base::root::Root;
 use crate::lifecycle::{accept, claim, stop};
 use crate::process;
@@ -29,9 +30,22 @@ pub fn observe_shim(record: &Record) -> Liveness {
     record.process.as_ref().map_or(Liveness::Dead, |process| process::observe_liveness(&process.shim))
 }
 
-/// Whether another command is at `record`. This very process's own claims are no hindrance.
+/// Whether another command is at `record`.
 pub fn observe_turn(record: &Record) -> claim::Turn {
     claim::turn(record, |claim| process::observe_liveness(&claim.maker))
+}
+
+/// Nobody may work on `record` while another command is at it: `claimed` (exit 7).
+pub fn check_turn(record: &Record) -> Result<()> {
+    match observe_turn(record) {
+        claim::Turn::Ours => Ok(()),
+        claim::Turn::Theirs { pid, verb } => {
+            let message =
+                format!("service `{}` is being worked on by `minions managed {verb}` (pid {pid})", record.name);
+            Err(Error::new(Kind::Conflict, "claimed", message)
+                .with_hint("nothing was done; wait for that command to end and try again"))
+        }
+    }
 }
 
 /// What `accept` asks about a record that a spec meets.

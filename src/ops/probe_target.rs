@@ -8,9 +8,9 @@ use crate::process::Table;
 use crate::service::{Identity, Record};
 use crate::state::Document;
 
-use super::accept::environment;
 use super::context::Context;
 use super::families::Families;
+use super::start::environment;
 
 /// What the probes of one command share.
 pub(super) struct Probing<'a> {
@@ -43,11 +43,18 @@ impl<'a> Probing<'a> {
         probe(&Target {
             cwd: &record.spec.cwd,
             env: &env,
-            search_path: self.context.path(),
+            search_path: self.search_path(record),
             service,
             tree: &tree,
             other: &other,
         })
+    }
+
+    /// The PATH on which a probe's program is looked up: that of the supervisor when the service was declared, as far as
+    /// it was kept, so that whatever is called from cron probes as the first start did.
+    fn search_path<'b>(&'b self, record: &'b Record) -> &'b str {
+        let kept = record.passed_env.iter().find(|(key, _)| key == "PATH");
+        kept.map_or(self.context.path(), |(_, path)| path)
     }
 
     /// The managed service, other than `name`, that `pid` belongs to.

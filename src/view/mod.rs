@@ -6,6 +6,7 @@ pub mod escape;
 pub mod probed;
 pub mod record;
 pub mod renew;
+pub mod restart;
 pub mod stop;
 pub mod table;
 pub mod validate;

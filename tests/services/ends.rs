@@ -6,7 +6,7 @@ use crate::support::{World, is_alive, kill, pid_of, shim_of, wait_for};
 
 /// A script whose family is as scattered as it can be: a plain child, one in a session of its own, an orphan in a session
 /// of its own, and one that ignores SIGTERM and forks on; it says so in `ready` once all are there.
-fn scattered(world: &World) -> serde_json::Value {
+pub(crate) fn scattered(world: &World) -> serde_json::Value {
     let ready = world.dir.path().join("ready");
     let script = format!(
         "sleep 1000 & setsid sleep 1000 & (setsid sleep 1000 &); \

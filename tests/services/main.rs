@@ -15,5 +15,6 @@ mod lives;
 #[path = "../common/ports.rs"]
 mod ports;
 mod renew;
+mod restart;
 mod scopes;
 mod support;

@@ -1,19 +1,16 @@
 //! Deciding what each spec needs and claiming it: the intent is in the state file before anything is spawned.
 
-use crate::base::clock::EpochMs;
-use crate::base::error::{Error, Result};
-use crate::base::ids::Generation;
+use crate::base::error::Result;
+use crate::health::ports::wanted_ports;
 use crate::lifecycle::accept::{self, Action, Step, Wanted};
-use crate::process::{self, SpawnedShim};
-use crate::service::{Claim, Identity, Previous, Record, Status};
+use crate::process;
+use crate::service::{Record, Status};
 use crate::state::{Document, SetAside};
 
+use super::super::start::{self, PLANS_MAX, Start, Starter};
 use super::super::{facts, recover};
+use super::Acceptance;
 use super::report::{AgentReport, FailureClass, SpecAction, SpecReport};
-use super::{Acceptance, ports};
-
-/// How often a plan is made anew because another command changed what it was made from.
-const PLANS_MAX: u32 = 10;
 
 /// What came of the attempt to claim.
 pub(super) enum Claimed {
@@ -25,24 +22,10 @@ pub(super) enum Claimed {
 
 /// One spec after the claim.
 pub(super) enum Item {
-    /// To be started.
-    Start(Box<Start>),
+    /// To be started; what is reported about it so far.
+    Start(Box<Start>, SpecReport),
     /// Decided already: it runs, or it cannot be started.
     Settled(SpecReport),
-}
-
-/// A start that is claimed.
-pub(super) struct Start {
-    /// The record as claimed: `starting`.
-    pub(super) record: Record,
-    /// The generation.
-    pub(super) generation: Generation,
-    /// The record that it replaces.
-    pub(super) old: Option<Record>,
-    /// Waits for its word.
-    pub(super) shim: SpawnedShim,
-    /// What is reported about it so far.
-    pub(super) report: SpecReport,
 }
 
 /// Says what would be done.
@@ -61,15 +44,14 @@ pub(super) fn dry_run(acceptance: &Acceptance<'_>, wanted: &[Wanted]) -> Result<
     Ok(AgentReport::of_specs(acceptance.agent, &acceptance.run_id, specs.collect()))
 }
 
-/// Plans, and claims what the plan starts, in one change of the state. The shims are started meanwhile: they do nothing
-/// before they have their word, so that their start costs no time of its own.
+/// Plans, and claims what the plan starts, in one change of the state.
 pub(super) fn claim(
     acceptance: &Acceptance<'_>,
+    starter: &Starter<'_>,
     wanted: &[Wanted],
     set_aside: &mut Option<SetAside>,
 ) -> Result<Claimed> {
     let store = acceptance.context.store();
-    let maker = process::own_identity().map_err(|error| Error::io("cannot look at this very process", error))?;
     for _ in 0..PLANS_MAX {
         let reading = store.read_or_recover("accept")?;
         *set_aside = reading.set_aside.or(set_aside.take());
@@ -84,11 +66,11 @@ pub(super) fn claim(
         for step in &steps {
             log::info!("service `{}`: {:?}: {}", step.name, step.action, step.why);
         }
-        let items = prepare(acceptance, wanted, &steps, &document, &maker)?;
+        let items = prepare(acceptance, starter, wanted, &steps, &document)?;
         if items.iter().all(|item| matches!(item, Item::Settled(_))) {
             return Ok(Claimed::Ours(items));
         }
-        let changed = store.change("accept", |fresh| insert(fresh, &items));
+        let changed = store.change("accept", |fresh| start::insert(fresh, items.iter().filter_map(Item::start)));
         match changed {
             Ok(changed) if changed.value => return Ok(Claimed::Ours(items)),
             Ok(_) => {
@@ -103,6 +85,22 @@ pub(super) fn claim(
     }
     let why = "other commands changed these services again and again while this one decided; nothing was done";
     Ok(Claimed::Refused(refuse_all(acceptance, wanted, FailureClass::Claimed, why)))
+}
+
+impl Item {
+    fn start(&self) -> Option<&Start> {
+        match self {
+            Self::Start(start, _) => Some(start),
+            Self::Settled(_) => None,
+        }
+    }
+}
+
+fn dismiss(items: Vec<Item>) {
+    start::dismiss(items.into_iter().filter_map(|item| match item {
+        Item::Start(start, _) => Some(*start),
+        Item::Settled(_) => None,
+    }));
 }
 
 /// Clears what commands that died have left at the records that this plan meets; says whether there was any.
@@ -126,8 +124,24 @@ fn refusal(acceptance: &Acceptance<'_>, wanted: &[Wanted], steps: &[Step], docum
         let why = format!("service `{}` is left as it is: {}", want.spec.name, step.why);
         return Some(refuse_all(acceptance, wanted, FailureClass::Claimed, &why));
     }
-    let taken = ports::observe_taken(wanted, steps, document)?;
+    let taken = observe_taken(wanted, steps, document)?;
     Some(refuse_all(acceptance, wanted, FailureClass::PortInUse, &taken))
+}
+
+/// The first port of a service to be started that somebody else listens on.
+fn observe_taken(wanted: &[Wanted], steps: &[Step], document: &Document) -> Option<String> {
+    let mut ports = Vec::new();
+    let mut replaced = Vec::new();
+    for (want, step) in wanted.iter().zip(steps) {
+        match step.action {
+            Action::Spawn | Action::Replace | Action::Recover => {
+                ports.extend(wanted_ports(&want.spec));
+                replaced.extend(document.find(&step.name));
+            }
+            Action::Unchanged | Action::Refuse(_) => {}
+        }
+    }
+    start::observe_taken(&ports, &replaced, document)
 }
 
 fn refuse_all(acceptance: &Acceptance<'_>, wanted: &[Wanted], class: FailureClass, why: &str) -> AgentReport {
@@ -149,10 +163,10 @@ fn refuse_all(acceptance: &Acceptance<'_>, wanted: &[Wanted], class: FailureClas
 
 fn prepare(
     acceptance: &Acceptance<'_>,
+    starter: &Starter<'_>,
     wanted: &[Wanted],
     steps: &[Step],
     document: &Document,
-    maker: &Identity,
 ) -> Result<Vec<Item>> {
     let mut items = Vec::with_capacity(wanted.len());
     for (want, step) in wanted.iter().zip(steps) {
@@ -169,7 +183,9 @@ fn prepare(
             Action::Spawn | Action::Replace => match program(acceptance, want) {
                 Ok(program) => {
                     let old = document.find(&step.name).cloned();
-                    Item::Start(Box::new(start(acceptance, want, step, old, maker, program)?))
+                    let record = record(acceptance, want, old.as_ref(), (&step.name, program));
+                    let report = SpecReport { log_path: record.log_path.clone(), ..reported(want, step) };
+                    Item::Start(Box::new(Start::prepare(starter, record, old)?), report)
                 }
                 Err(why) => Item::Settled(not_startable(want, step, why)),
             },
@@ -183,46 +199,38 @@ fn program(acceptance: &Acceptance<'_>, want: &Wanted) -> std::result::Result<St
     Ok(path.to_string_lossy().into_owned())
 }
 
-fn start(
+/// The record of what is to be started, before it has a generation.
+fn record(
     acceptance: &Acceptance<'_>,
     want: &Wanted,
-    step: &Step,
-    old: Option<Record>,
-    maker: &Identity,
-    resolved_cmd: String,
-) -> Result<Start> {
-    let now = EpochMs::now();
-    let generation = Generation::new(now);
-    let root = &acceptance.context.root;
-    let log_path = root.log(&step.name).to_string_lossy().into_owned();
-    let record = Record {
-        name: step.name.clone(),
+    old: Option<&Record>,
+    (name, resolved_cmd): (&str, String),
+) -> Record {
+    Record {
+        name: name.to_owned(),
         spec: want.spec.clone(),
         owner: acceptance.owner.clone(),
         worktree: want.scope.worktree.clone(),
-        generation: Some(generation.clone()),
+        generation: None,
         spec_hash: want.spec_hash.clone(),
-        status: Status::Starting,
+        status: Status::Queued,
         healthy: false,
         alive: false,
         pid: None,
         process: None,
         started_at: None,
-        ttl_expires_at: Some(now.plus(std::time::Duration::from_secs(want.spec.ttl_minutes.saturating_mul(60)))),
+        ttl_expires_at: None,
         last_health_at: None,
         health_proof: None,
-        log_path: log_path.clone(),
+        log_path: acceptance.context.root.log(name).to_string_lossy().into_owned(),
         run_id: Some(acceptance.run_id.clone()),
         resolved_cmd,
         passed_env: acceptance.context.passed_env(),
-        claim: Some(Claim { maker: maker.clone(), verb: "accept".into(), at: now }),
-        previous: old.as_ref().map(Previous::of),
+        claim: None,
+        previous: None,
         last_exit: None,
-        unknown: old.as_ref().map(|old| old.unknown.clone()).unwrap_or_default(),
-    };
-    let shim = process::start_shim(&root.run_dir(&step.name, &generation))
-        .map_err(|error| Error::io(format!("cannot start a shim for service `{}`", step.name), error))?;
-    Ok(Start { record, generation, old, shim, report: SpecReport { log_path, ..reported(want, step) } })
+        unknown: old.map(|old| old.unknown.clone()).unwrap_or_default(),
+    }
 }
 
 fn reported(want: &Wanted, step: &Step) -> SpecReport {
@@ -248,36 +256,4 @@ fn reported(want: &Wanted, step: &Step) -> SpecReport {
 fn not_startable(want: &Wanted, step: &Step, why: String) -> SpecReport {
     let report = SpecReport { action: SpecAction::None, ..reported(want, step) };
     SpecReport { error: Some(why), failure: Some(FailureClass::Spawn), ..report }
-}
-
-/// Puts the claims into the state, all or none: none if what the plan was made from is no longer so.
-fn insert(fresh: &mut Document, items: &[Item]) -> bool {
-    let starts = || items.iter().filter_map(|item| if let Item::Start(start) = item { Some(start) } else { None });
-    let still_so = starts().all(|start| {
-        let there = fresh.find(&start.record.name);
-        match &start.old {
-            Some(old) => there.is_some_and(|there| there.is_same_life(old)),
-            None => {
-                let is_namesake = |record: &Record| {
-                    record.spec.name == start.record.spec.name && record.scope() == start.record.scope()
-                };
-                there.is_none() && !fresh.records.iter().any(is_namesake)
-            }
-        }
-    });
-    if still_so {
-        for start in starts() {
-            fresh.put(start.record.clone());
-        }
-    }
-    still_so
-}
-
-fn dismiss(items: Vec<Item>) {
-    for item in items {
-        if let Item::Start(start) = item {
-            // It has had no word, so it goes by itself even if waiting for it fails.
-            drop(start.shim.dismiss());
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! `accept`: read, decide, claim, perform, settle, report. One file per step.
+//! `accept`: read, decide, claim, start, report. One file per step; what every start has in common is `ops/start`.
 //!
 //! A crash between any two steps leaves what recovery needs: the claim in the state file names its maker and the
 //! generation; `launch.json` is there before the shim has its word, and the shim writes who it and its service are.
@@ -6,27 +6,24 @@
 mod alert;
 mod claim;
 mod decide;
-mod first_health;
-mod perform;
-mod ports;
 mod report;
 mod run_record;
-mod settle;
-mod tail;
 
-pub(super) use perform::environment;
+pub use super::start::{OnProgress, Progress};
 pub use report::{AgentReport, FailureClass, Outcome, Report, SpecAction, SpecReport};
 
 use std::path::PathBuf;
 
 use crate::base::clock::EpochMs;
-use crate::base::error::{Error, Kind, Result};
+use crate::base::error::Result;
 use crate::base::ids::{AgentName, new_run_id};
 use crate::service::{Owner, Spec};
 use crate::state::SetAside;
 
 use super::context::Context;
+use super::start::{self, OnFailure, Starter};
 use super::validate::agents_with_sidecar;
+use claim::Item;
 use decide::Decision;
 
 /// What is asked for.
@@ -48,37 +45,10 @@ pub struct Request {
     pub is_dry_run: bool,
 }
 
-/// Something that happened, for a progress line. Doors render it.
-#[derive(Clone, Debug)]
-pub enum Progress {
-    /// The service was spawned.
-    Started {
-        /// The record's name.
-        name: String,
-        /// The service's pid.
-        pid: u32,
-    },
-    /// It is decided how the start ended.
-    Done {
-        /// The record's name.
-        name: String,
-        /// `healthy after 12 ms`, or why not.
-        words: String,
-        /// Whether it is up.
-        is_up: bool,
-    },
-}
-
-/// Receives progress from several threads.
-pub type OnProgress<'a> = &'a (dyn Fn(Progress) + Sync);
-
 /// Accepts the sidecar of each of `agents`, one after the other. An error that ends one of several is in its report and
 /// does not keep the others waiting; that of an only one is returned.
 pub fn run(context: &Context, agents: &[AgentName], request: &Request, progress: OnProgress<'_>) -> Result<Report> {
-    if !context.settings.enabled {
-        let message = "services are switched off by `enabled: false` under engine.managedSpawn in config.json";
-        return Err(Error::new(Kind::Conflict, "disabled", message).with_hint("nothing was read or started"));
-    }
+    start::check_enabled(context)?;
     let mut report = Report::default();
     for agent in agents {
         let one = match accept_one(context, agent, request, progress, &mut report.set_aside) {
@@ -156,11 +126,36 @@ fn start_all(acceptance: &Acceptance<'_>, specs: &[Spec], set_aside: &mut Option
     if acceptance.request.is_dry_run {
         return claim::dry_run(acceptance, &wanted);
     }
-    let claimed = match claim::claim(acceptance, &wanted, set_aside)? {
-        claim::Claimed::Ours(claimed) => claimed,
+    let starter = Starter {
+        context: acceptance.context,
+        maker: start::maker()?,
+        verb: "accept",
+        waits: acceptance.request.waits,
+        on_failure: OnFailure::Forget,
+        progress: acceptance.progress,
+    };
+    let items = match claim::claim(acceptance, &starter, &wanted, set_aside)? {
+        claim::Claimed::Ours(items) => items,
         claim::Claimed::Refused(report) => return Ok(report),
     };
-    settle::perform_and_settle(acceptance, claimed)
+    let mut starts = Vec::with_capacity(items.len());
+    let mut specs = Vec::with_capacity(items.len());
+    let mut started_specs = Vec::with_capacity(items.len());
+    for (at, item) in items.into_iter().enumerate() {
+        specs.push(match item {
+            Item::Start(start, report) => {
+                starts.push(*start);
+                started_specs.push(at);
+                report
+            }
+            Item::Settled(report) => report,
+        });
+    }
+    let outcomes = start::perform_and_settle(&starter, starts)?;
+    for (at, outcome) in started_specs.into_iter().zip(outcomes) {
+        specs[at].add(outcome);
+    }
+    Ok(AgentReport::of_specs(acceptance.agent, &acceptance.run_id, specs))
 }
 
 /// The sidecar moves aside, the run is written down, and who failed is told.

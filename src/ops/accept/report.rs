@@ -4,6 +4,8 @@ use crate::base::error::Kind;
 use crate::base::ids::AgentName;
 use crate::state::SetAside;
 
+use super::super::start::{FailureKind, Started};
+
 /// What came of all agents.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -148,6 +150,24 @@ pub struct SpecReport {
     pub log_tail: Vec<String>,
     /// What kind of failure it was.
     pub failure: Option<FailureClass>,
+}
+
+impl SpecReport {
+    /// Adds what came of the start.
+    pub(super) fn add(&mut self, started: Started) {
+        let Started { pid, healthy, failure } = started;
+        (self.pid, self.healthy) = (pid, healthy);
+        if let Some(failure) = failure {
+            self.action = SpecAction::None;
+            self.error = Some(failure.error);
+            self.log_tail = failure.log_tail;
+            self.failure = Some(match failure.kind {
+                FailureKind::OldLives | FailureKind::Spawn => FailureClass::Spawn,
+                FailureKind::Healthcheck => FailureClass::Healthcheck,
+                FailureKind::Overtaken => FailureClass::Claimed,
+            });
+        }
+    }
 }
 
 /// What became of one agent's sidecar.

@@ -8,7 +8,7 @@ use crate::process::Held;
 use crate::service::{Process, Proof, Record};
 
 use super::super::probe_target::Probing;
-use super::Acceptance;
+use super::Starter;
 use super::perform;
 
 /// How the wait ended.
@@ -27,11 +27,11 @@ pub(super) enum FirstHealth {
 }
 
 /// Waits for the first pass.
-pub(super) fn wait(acceptance: &Acceptance<'_>, record: &Record, process: &Process) -> FirstHealth {
+pub(super) fn wait(starter: &Starter<'_>, record: &Record, process: &Process) -> FirstHealth {
     // If it cannot be held it has ended, or cannot be seen; the watch then tells by looking.
     let Some(held) = perform::hold(process) else { return FirstHealth::Exited };
-    let settings = &acceptance.context.settings;
-    let outcome = Probing::new(acceptance.context).with(record, Some(&process.service), |target| {
+    let settings = &starter.context.settings;
+    let outcome = Probing::new(starter.context).with(record, Some(&process.service), |target| {
         health::wait_first(&record.spec.healthcheck, target, settings, &Watch(&held))
     });
     match outcome {

@@ -10,11 +10,9 @@ use crate::service::{Exit, ExitRecord, Process, Proof, Record, Status};
 use crate::state::Document;
 
 use super::super::ending;
-use super::claim::{Item, Start};
 use super::first_health::{self, FirstHealth};
-use super::perform::{self, Performed, Started};
-use super::report::{AgentReport, FailureClass, SpecAction, SpecReport};
-use super::{Acceptance, Progress, tail};
+use super::perform::{self, Performed};
+use super::{Failure, FailureKind, OnFailure, Progress, Start, Started, Starter, tail};
 
 /// How long the first settling waits for services that are healthy at once: one durable write then tells both that they
 /// run and that they are healthy. Whoever is killed within it leaves what recovery finds (`service.json`).
@@ -28,90 +26,73 @@ enum Change {
     Running { process: Process, at: EpochMs },
     /// A probe passed.
     Healthy { proof: Proof, at: EpochMs },
-    /// Nothing of it lives.
-    Gone,
+    /// Nothing of it lives; how it ended, if it ever ran and anybody saw it.
+    Gone { exit: Option<ExitRecord> },
     /// What it was to replace lives on, or what was started would not end.
     Stuck,
 }
 
-/// What a worker tells: which item, and what to write.
+/// What a worker tells: which start, and what to write.
 enum Told {
     Change(usize, Change),
     /// The worker is done.
-    Done(usize, Box<SpecReport>),
+    Done(usize, Started),
 }
 
-/// Performs every start on a thread of its own (at most maxSpecsPerFile of them) and settles as they go.
-pub(super) fn perform_and_settle(acceptance: &Acceptance<'_>, items: Vec<Item>) -> Result<AgentReport> {
-    let mut reports: Vec<Option<SpecReport>> = Vec::with_capacity(items.len());
-    let mut records: Vec<Option<Record>> = Vec::with_capacity(items.len());
+/// Performs every start on a thread of its own and settles as they go. Returns what came of each, in their order.
+pub(crate) fn perform_and_settle(starter: &Starter<'_>, starts: Vec<Start>) -> Result<Vec<Started>> {
+    let records: Vec<Record> = starts.iter().map(|start| start.record.clone()).collect();
+    let mut outcomes: Vec<Option<Started>> = starts.iter().map(|_| None).collect();
     let (tell, told) = mpsc::channel();
     let settled = std::thread::scope(|scope| {
-        for (at, item) in items.into_iter().enumerate() {
-            match item {
-                Item::Settled(report) => {
-                    reports.push(Some(report));
-                    records.push(None);
-                }
-                Item::Start(start) => {
-                    reports.push(None);
-                    records.push(Some(start.record.clone()));
-                    let tell = tell.clone();
-                    scope.spawn(move || work(acceptance, at, *start, &tell));
-                }
-            }
+        for (at, start) in starts.into_iter().enumerate() {
+            let tell = tell.clone();
+            scope.spawn(move || work(starter, at, start, &tell));
         }
         drop(tell);
-        settle_as_told(acceptance, &told, &records, &mut reports)
+        settle_as_told(starter, &told, &records, &mut outcomes)
     });
-    let lost = settled?;
-    let mut specs: Vec<SpecReport> = reports.into_iter().flatten().collect();
-    for spec in specs.iter_mut().filter(|spec| lost.contains(&spec.name)) {
-        *spec = superseded(spec);
+    for at in settled? {
+        outcomes[at] = Some(overtaken(&records[at].name, outcomes[at].take()));
     }
-    Ok(AgentReport::of_specs(acceptance.agent, &acceptance.run_id, specs))
+    Ok(outcomes.into_iter().flatten().collect())
 }
 
 /// Another command took the record over meanwhile (a stop, say): it has the last word.
-fn superseded(spec: &SpecReport) -> SpecReport {
-    SpecReport {
-        action: SpecAction::None,
-        pid: None,
-        healthy: Some(false),
-        error: Some(format!("service `{}` was stopped or replaced by another command meanwhile", spec.name)),
-        failure: Some(FailureClass::Claimed),
-        ..spec.clone()
-    }
+fn overtaken(name: &str, seen: Option<Started>) -> Started {
+    let error = format!("service `{name}` was stopped or replaced by another command meanwhile");
+    let log_tail = seen.and_then(|started| started.failure).map(|failure| failure.log_tail);
+    failed(FailureKind::Overtaken, error, log_tail.unwrap_or_default())
 }
 
 /// One start, from its performance to its first health.
-fn work(acceptance: &Acceptance<'_>, at: usize, start: Start, tell: &Sender<Told>) {
+fn work(starter: &Starter<'_>, at: usize, start: Start, tell: &Sender<Told>) {
     // The receiver outlives every worker; a failure to tell cannot happen.
     let change = |change| drop(tell.send(Told::Change(at, change)));
-    let (started, performed) = perform::perform(acceptance, start);
-    let report = match performed {
+    let claimed = start.record.clone();
+    let started = match perform::perform(starter, start) {
         Performed::Started { process, at: moment, log_from } => {
-            let running = running(&started.record, &process, moment);
+            let running = running(&claimed, &process, moment);
             log::info!("service `{}` runs: pid {}, shim {}", running.name, process.service.pid, process.shim.pid);
             change(Change::Running { process: process.clone(), at: moment });
-            (acceptance.progress)(Progress::Started { name: running.name.clone(), pid: process.service.pid });
-            if acceptance.request.waits {
-                await_health(acceptance, &started, &running, &process, log_from, &change)
+            (starter.progress)(Progress::Started { name: running.name.clone(), pid: process.service.pid });
+            if starter.waits {
+                await_health(starter, &running, &process, log_from, &change)
             } else {
-                SpecReport { pid: Some(process.service.pid), ..started.report }
+                up(&process, None)
             }
         }
         Performed::Refused(why) => {
-            ending::forget(&acceptance.context.root, &started.record.name, &started.generation);
-            change(Change::Gone);
-            failed(started.report, FailureClass::Spawn, why, Vec::new())
+            claimed.generation.iter().for_each(|own| ending::forget(&starter.context.root, &claimed.name, own));
+            change(Change::Gone { exit: None });
+            failed(FailureKind::Spawn, why, Vec::new())
         }
         Performed::OldLives(error) => {
             change(Change::Stuck);
-            failed(started.report, FailureClass::Spawn, error.chain(), Vec::new())
+            failed(FailureKind::OldLives, error.chain(), Vec::new())
         }
     };
-    drop(tell.send(Told::Done(at, Box::new(report))));
+    drop(tell.send(Told::Done(at, started)));
 }
 
 fn running(claimed: &Record, process: &Process, at: EpochMs) -> Record {
@@ -127,61 +108,74 @@ fn running(claimed: &Record, process: &Process, at: EpochMs) -> Record {
     }
 }
 
+/// The record of a generation of which nothing lives.
+fn gone(there: &Record, exit: Option<ExitRecord>) -> Record {
+    Record {
+        status: Status::Failed,
+        healthy: false,
+        alive: false,
+        pid: None,
+        process: None,
+        claim: None,
+        previous: None,
+        last_exit: exit,
+        ..there.clone()
+    }
+}
+
 fn await_health(
-    acceptance: &Acceptance<'_>,
-    started: &Started,
+    starter: &Starter<'_>,
     running: &Record,
     process: &Process,
     log_from: u64,
     change: &dyn Fn(Change),
-) -> SpecReport {
+) -> Started {
     let name = running.name.clone();
-    let say = |words: String, is_up| (acceptance.progress)(Progress::Done { name: name.clone(), words, is_up });
-    let why = match first_health::wait(acceptance, running, process) {
+    let say = |words: String, is_up| (starter.progress)(Progress::Done { name: name.clone(), words, is_up });
+    let why = match first_health::wait(starter, running, process) {
         FirstHealth::Passed { after, proof } => {
             change(Change::Healthy { proof, at: EpochMs::now() });
             say(format!("healthy after {} ms", after.as_millis()), true);
-            return SpecReport { pid: Some(process.service.pid), healthy: Some(true), ..started.report.clone() };
+            return up(process, Some(true));
         }
         FirstHealth::Exited => None,
         FirstHealth::Failed(why) => Some(why),
     };
-    let seen = why.is_none().then(|| await_exit_record(acceptance, started, process)).flatten();
+    let seen = why.is_none().then(|| await_exit_record(starter, running, process)).flatten();
     let log_tail = tail::tail(running.log_path.as_ref(), log_from);
-    let undone = perform::undo(acceptance, running);
-    let (fate, extra) = match undone {
-        Ok(_) => (Change::Gone, String::new()),
+    let (fate, extra) = match perform::undo(starter, running) {
+        Ok(exit) => (Change::Gone { exit: seen.or(exit) }, String::new()),
         Err(error) => (Change::Stuck, format!("; moreover {}", error.chain())),
     };
     let why = why.unwrap_or_else(|| format!("it exited before it was healthy ({})", exit_words(seen)));
     change(fate);
     say(why.clone(), false);
-    failed(started.report.clone(), FailureClass::Healthcheck, why + &extra, log_tail)
+    failed(FailureKind::Healthcheck, why + &extra, log_tail)
 }
 
 /// What the shim wrote about the end of a service that is known to have ended: it writes at once, and then it may have a
 /// tree to end.
 #[expect(clippy::disallowed_methods, reason = "a file of another process can only be looked for, within a bound")]
-fn await_exit_record(acceptance: &Acceptance<'_>, started: &Started, process: &Process) -> Option<ExitRecord> {
+fn await_exit_record(starter: &Starter<'_>, running: &Record, process: &Process) -> Option<ExitRecord> {
     const LOOK_EVERY: Duration = Duration::from_millis(1);
-    let root = &acceptance.context.root;
+    let read = || ending::read_exit(&starter.context.root, &running.name, running.generation.as_ref()?);
     let give_up = monotonic() + EXIT_RECORD_LIMIT;
     loop {
-        let seen = ending::read_exit(root, &started.record.name, &started.generation);
+        let seen = read();
         let shim_is_gone = crate::process::hold(&process.shim).is_err();
         if seen.is_some() {
             return seen;
         }
         if shim_is_gone || monotonic() >= give_up {
             // It may have written between the look and its end.
-            return ending::read_exit(root, &started.record.name, &started.generation);
+            return read();
         }
         std::thread::sleep(LOOK_EVERY);
     }
 }
 
 /// How a service ended, for people.
-pub(super) fn exit_words(exit: Option<ExitRecord>) -> String {
+fn exit_words(exit: Option<ExitRecord>) -> String {
     match exit.map(|record| record.exit) {
         Some(Exit::Code(code)) => format!("exit code {code}"),
         Some(Exit::Signal(signal)) => format!("ended by signal {signal}"),
@@ -189,34 +183,31 @@ pub(super) fn exit_words(exit: Option<ExitRecord>) -> String {
     }
 }
 
-fn failed(report: SpecReport, class: FailureClass, why: String, log_tail: Vec<String>) -> SpecReport {
-    SpecReport {
-        action: SpecAction::None,
-        healthy: Some(false),
-        error: Some(why),
-        failure: Some(class),
-        log_tail,
-        ..report
-    }
+fn up(process: &Process, healthy: Option<bool>) -> Started {
+    Started { pid: Some(process.service.pid), healthy, failure: None }
+}
+
+fn failed(kind: FailureKind, error: String, log_tail: Vec<String>) -> Started {
+    Started { pid: None, healthy: Some(false), failure: Some(Failure { kind, error, log_tail }) }
 }
 
 /// Writes what the workers tell: first once the window is over or all are done, then at each piece of news. Returns the
-/// names whose claims no longer stood.
+/// starts whose claims no longer stood.
 fn settle_as_told(
-    acceptance: &Acceptance<'_>,
+    starter: &Starter<'_>,
     told: &Receiver<Told>,
-    records: &[Option<Record>],
-    reports: &mut [Option<SpecReport>],
-) -> Result<Vec<String>> {
+    records: &[Record],
+    outcomes: &mut [Option<Started>],
+) -> Result<Vec<usize>> {
     let mut waiting: Vec<(usize, Change)> = Vec::new();
     let mut lost = Vec::new();
     let mut window_ends: Option<Instant> = None;
     let mut is_disconnected = false;
     while !is_disconnected || !waiting.is_empty() {
-        let is_done = is_disconnected || reports.iter().all(Option::is_some);
+        let is_done = is_disconnected || outcomes.iter().all(Option::is_some);
         let is_due = !waiting.is_empty() && (is_done || window_ends.is_some_and(|end| monotonic() >= end));
         if is_due {
-            write(acceptance, std::mem::take(&mut waiting), records, &mut lost)?;
+            write(starter, std::mem::take(&mut waiting), records, &mut lost)?;
             continue;
         }
         let limit = window_ends.filter(|_| !waiting.is_empty()).map(|end| end.saturating_duration_since(monotonic()));
@@ -225,7 +216,7 @@ fn settle_as_told(
                 window_ends.get_or_insert_with(|| monotonic() + SETTLE_WINDOW);
                 waiting.push((at, change));
             }
-            Ok(Told::Done(at, report)) => reports[at] = Some(*report),
+            Ok(Told::Done(at, started)) => outcomes[at] = Some(started),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => is_disconnected = true,
         }
@@ -236,16 +227,15 @@ fn settle_as_told(
 /// One change of the state for all that is waiting. A start whose record another command has taken over is undone. If the
 /// state cannot be written at all, nothing is: a full disk must not cost a running service.
 fn write(
-    acceptance: &Acceptance<'_>,
+    starter: &Starter<'_>,
     changes: Vec<(usize, Change)>,
-    records: &[Option<Record>],
-    lost: &mut Vec<String>,
+    records: &[Record],
+    lost: &mut Vec<usize>,
 ) -> Result<()> {
-    let of = |at: usize| records[at].as_ref().expect("only starts tell of changes, and each has its record");
-    let changed = acceptance.context.store().change("accept", |document| {
+    let changed = starter.context.store().change(starter.verb, |document| {
         let mut overtaken = Vec::new();
         for (at, change) in &changes {
-            if !apply(document, of(*at), change) {
+            if !apply(document, &records[*at], change, starter.on_failure) {
                 overtaken.push(*at);
             }
         }
@@ -253,16 +243,16 @@ fn write(
     });
     let undo = |at: usize| {
         let process = changes.iter().find_map(|(other, change)| match change {
-            Change::Running { process, at: moment } if *other == at => Some(running(of(at), process, *moment)),
-            Change::Running { .. } | Change::Healthy { .. } | Change::Gone | Change::Stuck => None,
+            Change::Running { process, at: moment } if *other == at => Some(running(&records[at], process, *moment)),
+            Change::Running { .. } | Change::Healthy { .. } | Change::Gone { .. } | Change::Stuck => None,
         });
-        process.map_or(Ok(None), |record| perform::undo(acceptance, &record))
+        process.map_or(Ok(None), |record| perform::undo(starter, &record))
     };
     match changed {
         Ok(changed) => {
             for at in changed.value {
                 undo(at)?;
-                lost.push(of(at).name.clone());
+                lost.push(at);
             }
             Ok(())
         }
@@ -273,10 +263,10 @@ fn write(
 }
 
 /// Applies `change` if the record is still about the generation that was claimed; says whether it was.
-fn apply(document: &mut Document, claimed: &Record, change: &Change) -> bool {
+fn apply(document: &mut Document, claimed: &Record, change: &Change, on_failure: OnFailure) -> bool {
     let Some(there) = document.find_mut(&claimed.name).filter(|there| there.generation == claimed.generation) else {
         // That nothing of it is left is true whoever has taken the record.
-        return matches!(change, Change::Gone | Change::Stuck);
+        return matches!(change, Change::Gone { .. } | Change::Stuck);
     };
     match change {
         Change::Running { .. } | Change::Healthy { .. } if there.status == Status::Stopping => return false,
@@ -289,9 +279,10 @@ fn apply(document: &mut Document, claimed: &Record, change: &Change) -> bool {
             there.last_health_at = Some(*at);
             there.health_proof = Some(*proof);
         }
-        Change::Gone => {
-            document.remove(&claimed.name);
-        }
+        Change::Gone { exit } => match on_failure {
+            OnFailure::Forget => drop(document.remove(&claimed.name)),
+            OnFailure::Keep => *there = gone(there, *exit),
+        },
         Change::Stuck => {
             there.status = Status::Stopping;
             there.claim = None;

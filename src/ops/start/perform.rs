@@ -5,13 +5,13 @@ use std::path::Path;
 use crate::base::clock::EpochMs;
 use crate::base::error::Error;
 use crate::base::files;
+use crate::base::ids::Generation;
 use crate::process::{self, MINIONS_GENERATION, MINIONS_NAME, ShimStart};
-use crate::service::{EnvVars, Process, Record};
+use crate::service::{EnvVars, ExitRecord, Process, Record};
 use crate::state::{self, Launch};
 
 use super::super::ending;
-use super::Acceptance;
-use super::claim::Start;
+use super::{Start, Starter};
 
 /// What came of a start.
 pub(super) enum Performed {
@@ -31,50 +31,36 @@ pub(super) enum Performed {
 }
 
 /// Performs `start`, whose shim is used up by it.
-pub(super) fn perform(acceptance: &Acceptance<'_>, start: Start) -> (Started, Performed) {
-    let Start { record, generation, old, shim, report } = start;
-    let started = Started { record, generation, old, report };
+pub(super) fn perform(starter: &Starter<'_>, start: Start) -> Performed {
+    let Start { record, generation, old, shim } = start;
     let shim_identity = shim.identity().clone();
-    if let Some(old) = &started.old
-        && let Err(error) = end_old(acceptance, old)
+    if let Some(old) = &old
+        && let Err(error) = end_old(starter, old)
     {
         // It has had no word, so it goes by itself even if waiting for it fails.
         drop(shim.dismiss());
-        return (started, Performed::OldLives(error));
+        return Performed::OldLives(error);
     }
-    let log_from = match order(acceptance, &started.record, &started.generation) {
+    let log_from = match order(starter, &record, &generation) {
         Ok(log_from) => log_from,
         Err(error) => {
             drop(shim.dismiss());
-            return (started, Performed::Refused(error.chain()));
+            return Performed::Refused(error.chain());
         }
     };
-    let performed = match shim.go() {
+    match shim.go() {
         Ok(ShimStart::Started { service }) => {
             let process = Process { service, shim: shim_identity };
             Performed::Started { process, at: EpochMs::now(), log_from }
         }
         Ok(ShimStart::Refused(why)) => Performed::Refused(why),
         Err(error) => Performed::Refused(format!("the shim failed: {error}")),
-    };
-    (started, performed)
+    }
 }
 
-/// A start without its shim.
-pub(super) struct Started {
-    /// The record as claimed.
-    pub(super) record: Record,
-    /// The generation.
-    pub(super) generation: crate::base::ids::Generation,
-    /// The record that it replaces.
-    pub(super) old: Option<Record>,
-    /// What is reported about it so far.
-    pub(super) report: super::report::SpecReport,
-}
-
-fn end_old(acceptance: &Acceptance<'_>, old: &Record) -> Result<(), Error> {
-    let root = &acceptance.context.root;
-    ending::end(root, old, acceptance.context.stop_grace())?;
+fn end_old(starter: &Starter<'_>, old: &Record) -> Result<(), Error> {
+    let root = &starter.context.root;
+    ending::end(root, old, starter.context.stop_grace())?;
     if let Some(generation) = &old.generation {
         ending::forget(root, &old.name, generation);
     }
@@ -83,11 +69,7 @@ fn end_old(acceptance: &Acceptance<'_>, old: &Record) -> Result<(), Error> {
 
 /// Writes the shim's orders, with the record beside them, before it has its word: from then on the service can be found.
 /// Returns the log's length.
-fn order(
-    acceptance: &Acceptance<'_>,
-    record: &Record,
-    generation: &crate::base::ids::Generation,
-) -> Result<u64, Error> {
+fn order(starter: &Starter<'_>, record: &Record, generation: &Generation) -> Result<u64, Error> {
     let log_path = Path::new(&record.log_path);
     if let Some(dir) = log_path.parent() {
         files::create_dir(dir).map_err(|error| Error::io(format!("cannot make `{}`", dir.display()), error))?;
@@ -101,9 +83,9 @@ fn order(
         env: environment(record),
         log_path: record.log_path.clone(),
         ttl_expires_at: record.ttl_expires_at,
-        grace_ms: u64::try_from(acceptance.context.stop_grace().as_millis()).unwrap_or(u64::MAX),
+        grace_ms: u64::try_from(starter.context.stop_grace().as_millis()).unwrap_or(u64::MAX),
     };
-    state::write_launch(&acceptance.context.root.run_dir(&record.name, generation), &launch, record)?;
+    state::write_launch(&starter.context.root.run_dir(&record.name, generation), &launch, record)?;
     Ok(std::fs::metadata(log_path).map_or(0, |meta| meta.len()))
 }
 
@@ -125,9 +107,9 @@ pub(in crate::ops) fn environment(record: &Record) -> EnvVars {
 
 /// Undoes a start: ends whatever lives of the generation. Used when the claim no longer stands, and when the service is
 /// not healthy.
-pub(super) fn undo(acceptance: &Acceptance<'_>, record: &Record) -> Result<Option<crate::service::ExitRecord>, Error> {
-    let root = &acceptance.context.root;
-    let exit = ending::end(root, record, acceptance.context.stop_grace())?;
+pub(super) fn undo(starter: &Starter<'_>, record: &Record) -> Result<Option<ExitRecord>, Error> {
+    let root = &starter.context.root;
+    let exit = ending::end(root, record, starter.context.stop_grace())?;
     if let Some(generation) = &record.generation {
         ending::forget(root, &record.name, generation);
     }

@@ -1,0 +1,238 @@
+//! A new generation of services that have a record: the same declaration, program and passed environment, a full time to
+//! live. For whatever starts a service a second time.
+
+use crate::base::error::{Error, Kind, Result};
+use crate::base::ids::Generation;
+use crate::service::Record;
+use crate::state::{Document, SetAside};
+
+use super::super::context::Context;
+use super::super::{facts, find, recover};
+use super::{
+    FailureKind, OnFailure, OnProgress, PLANS_MAX, Start, Started, Starter, check_enabled, dismiss, insert, maker,
+    perform_and_settle, ready,
+};
+
+/// Which services to start anew, and how.
+#[derive(Clone, Debug)]
+pub struct Again<'a> {
+    /// The records' names; one that stands twice is started once.
+    pub names: &'a [String],
+    /// The command's name, for the claims and the lock.
+    pub verb: &'static str,
+    /// Wait for the first health pass.
+    pub waits: bool,
+    /// Nothing is done at all if one name is unknown or worked on by another command; else only that one is left out.
+    pub is_all_or_none: bool,
+}
+
+/// What came of all names.
+#[derive(Debug)]
+pub struct Report {
+    /// One per name, in the order asked.
+    pub items: Vec<Item>,
+    /// Something unreadable in the state file was put aside.
+    pub set_aside: Option<SetAside>,
+}
+
+/// What came of one name.
+#[derive(Debug)]
+pub struct Item {
+    /// The record's name.
+    pub name: String,
+    /// The pid of what lives now: of the new generation, or of the one that was left as it is.
+    pub pid: Option<u32>,
+    /// The generation that the record is about now; `None` in a legacy record that was left as it is.
+    pub generation: Option<Generation>,
+    /// Whether it is healthy; `None` if nobody waited.
+    pub healthy: Option<bool>,
+    /// Why there is no new generation that is up.
+    pub error: Option<Error>,
+    /// Where its output goes.
+    pub log_path: String,
+    /// The last lines of that, of a new generation that failed.
+    pub log_tail: Vec<String>,
+}
+
+/// One name on its way.
+enum Slot {
+    /// Claimed.
+    Start(Box<Start>),
+    /// Left as it is.
+    Refused(Item),
+}
+
+/// Ends each service that `request` names and starts a new generation of it from its record, side by side. What is bound
+/// to fail is refused before anything is ended. A new generation that does not come up is stopped, and its record stays,
+/// as `failed`. Errors of the whole: `disabled` and `claimed` (exit 7), `no-such-service` (exit 6); those of single names
+/// are in their items.
+pub fn again(context: &Context, request: &Again<'_>, progress: OnProgress<'_>) -> Result<Report> {
+    check_enabled(context)?;
+    let starter = Starter {
+        context,
+        maker: maker()?,
+        verb: request.verb,
+        waits: request.waits,
+        on_failure: OnFailure::Keep,
+        progress,
+    };
+    let mut names: Vec<&String> = Vec::with_capacity(request.names.len());
+    for name in request.names {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let mut set_aside = None;
+    for _ in 0..PLANS_MAX {
+        if let Some(slots) = claim(&starter, &names, request.is_all_or_none, &mut set_aside)? {
+            return Ok(Report { items: perform(&starter, slots)?, set_aside });
+        }
+        log::info!("another command changed these services meanwhile, or had left them: planning anew");
+    }
+    let message = "other commands changed these services again and again while this one decided";
+    Err(Error::new(Kind::Conflict, "claimed", message).with_hint("nothing was done; try again"))
+}
+
+/// Claims what can be started, in one change of the state; `None` if all is to be looked at anew.
+fn claim(
+    starter: &Starter<'_>,
+    names: &[&String],
+    is_all_or_none: bool,
+    set_aside: &mut Option<SetAside>,
+) -> Result<Option<Vec<Slot>>> {
+    let store = starter.context.store();
+    let reading = store.read_or_recover(starter.verb)?;
+    *set_aside = reading.set_aside.or(set_aside.take());
+    let document = reading.document;
+    let free =
+        |name: &&String| find::find(&document, name).and_then(|record| facts::check_turn(record).map(|()| record));
+    let mut found: Vec<Result<&Record>> = names.iter().map(free).collect();
+    if is_all_or_none && let Some(at) = found.iter().position(Result::is_err) {
+        found.swap_remove(at)?;
+    }
+    if recover(starter, &mut found) {
+        return Ok(None);
+    }
+    let mut slots = Vec::with_capacity(names.len());
+    for (name, found) in names.iter().zip(found) {
+        slots.push(match found.and_then(|old| prepare(starter, &document, old)) {
+            Ok(start) => Slot::Start(Box::new(start)),
+            Err(error) => Slot::Refused(refused(&document, name, error)),
+        });
+    }
+    if slots.iter().all(|slot| matches!(slot, Slot::Refused(_))) {
+        return Ok(Some(slots));
+    }
+    match store.change(starter.verb, |fresh| insert(fresh, slots.iter().filter_map(Slot::start))) {
+        Ok(changed) if changed.value => Ok(Some(slots)),
+        Ok(_) => {
+            dismiss(slots.into_iter().filter_map(Slot::into_start));
+            Ok(None)
+        }
+        Err(error) => {
+            dismiss(slots.into_iter().filter_map(Slot::into_start));
+            Err(error.into())
+        }
+    }
+}
+
+/// Clears what commands that died have left at these records; says whether there was any. Where that fails, the record is
+/// left as it is.
+fn recover(starter: &Starter<'_>, found: &mut [Result<&Record>]) -> bool {
+    let mut has_recovered = false;
+    for slot in found {
+        let Some(record) = slot.as_ref().ok().filter(|record| record.claim.is_some() || record.previous.is_some())
+        else {
+            continue;
+        };
+        match recover::clear(starter.context, &record.name, starter.verb) {
+            Ok(()) => has_recovered = true,
+            Err(error) => *slot = Err(error),
+        }
+    }
+    has_recovered
+}
+
+fn prepare(starter: &Starter<'_>, document: &Document, old: &Record) -> Result<Start> {
+    let record = ready::successor(starter.context, document, old)?;
+    Start::prepare(starter, record, Some(old.clone()))
+}
+
+/// A name that is left as it is, with what there is of it.
+fn refused(document: &Document, name: &str, error: Error) -> Item {
+    let record = document.find(name);
+    Item {
+        name: name.to_owned(),
+        pid: record.and_then(|record| record.pid),
+        generation: record.and_then(|record| record.generation.clone()),
+        healthy: record.map(|record| record.healthy),
+        error: Some(error),
+        log_path: record.map(|record| record.log_path.clone()).unwrap_or_default(),
+        log_tail: Vec::new(),
+    }
+}
+
+impl Slot {
+    fn start(&self) -> Option<&Start> {
+        match self {
+            Self::Start(start) => Some(start),
+            Self::Refused(_) => None,
+        }
+    }
+
+    fn into_start(self) -> Option<Start> {
+        match self {
+            Self::Start(start) => Some(*start),
+            Self::Refused(_) => None,
+        }
+    }
+}
+
+/// Performs what is claimed, and puts what came of it between what was refused.
+fn perform(starter: &Starter<'_>, slots: Vec<Slot>) -> Result<Vec<Item>> {
+    let mut starts = Vec::with_capacity(slots.len());
+    let mut items: Vec<(Item, bool)> = Vec::with_capacity(slots.len());
+    for slot in slots {
+        items.push(match slot {
+            Slot::Refused(item) => (item, false),
+            Slot::Start(start) => {
+                let item = claimed(&start.record);
+                starts.push(*start);
+                (item, true)
+            }
+        });
+    }
+    let mut outcomes = perform_and_settle(starter, starts)?.into_iter();
+    let finish = |(item, is_started): (Item, bool)| match is_started {
+        true => {
+            outcomes.next().map_or_else(|| unreachable!("each start has an outcome"), |started| ended(item, started))
+        }
+        false => item,
+    };
+    Ok(items.into_iter().map(finish).collect())
+}
+
+fn claimed(record: &Record) -> Item {
+    Item {
+        name: record.name.clone(),
+        pid: None,
+        generation: record.generation.clone(),
+        healthy: None,
+        error: None,
+        log_path: record.log_path.clone(),
+        log_tail: Vec::new(),
+    }
+}
+
+fn ended(item: Item, started: Started) -> Item {
+    let Started { pid, healthy, failure } = started;
+    let Some(failure) = failure else { return Item { pid, healthy, ..item } };
+    let (kind, code) = match failure.kind {
+        FailureKind::OldLives => (Kind::Unforeseen, "stop-survivors"),
+        FailureKind::Spawn => (Kind::NotHealthy, "spawn-failed"),
+        FailureKind::Healthcheck => (Kind::NotHealthy, "managed-spawn-healthcheck-failed"),
+        FailureKind::Overtaken => (Kind::Conflict, "claimed"),
+    };
+    let error = Error::new(kind, code, format!("service `{}` is not up: {}", item.name, failure.error));
+    Item { pid, healthy, error: Some(error), log_tail: failure.log_tail, ..item }
+}

@@ -1,0 +1,84 @@
+//! A start that is prepared: the record as it will be claimed, and a shim that waits for its word; and the claim itself.
+
+use std::time::Duration;
+
+use crate::base::clock::EpochMs;
+use crate::base::error::{Error, Result};
+use crate::base::ids::Generation;
+use crate::process::{self, SpawnedShim};
+use crate::service::{Claim, Previous, Record, Status};
+use crate::state::Document;
+
+use super::Starter;
+
+/// A new generation before its claim, and after it.
+pub(crate) struct Start {
+    /// The record as claimed: `starting`.
+    pub(crate) record: Record,
+    /// The generation.
+    pub(super) generation: Generation,
+    /// The record that it replaces.
+    pub(super) old: Option<Record>,
+    /// Waits for its word.
+    pub(super) shim: SpawnedShim,
+}
+
+impl Start {
+    /// Prepares a new generation of what `record` declares, in place of `old`. The shim is started before the claim is
+    /// written: it does nothing before it has its word, so that its start costs no time of its own.
+    pub(crate) fn prepare(starter: &Starter<'_>, record: Record, old: Option<Record>) -> Result<Self> {
+        let now = EpochMs::now();
+        let generation = Generation::new(now);
+        let to_live = Duration::from_secs(record.spec.ttl_minutes.saturating_mul(60));
+        let record = Record {
+            generation: Some(generation.clone()),
+            status: Status::Starting,
+            healthy: false,
+            alive: false,
+            pid: None,
+            process: None,
+            started_at: None,
+            ttl_expires_at: Some(now.plus(to_live)),
+            last_health_at: None,
+            health_proof: None,
+            claim: Some(Claim { maker: starter.maker.clone(), verb: starter.verb.to_owned(), at: now }),
+            previous: old.as_ref().map(Previous::of),
+            last_exit: None,
+            ..record
+        };
+        let run_dir = starter.context.root.run_dir(&record.name, &generation);
+        let shim = process::start_shim(&run_dir)
+            .map_err(|error| Error::io(format!("cannot start a shim for service `{}`", record.name), error))?;
+        Ok(Self { record, generation, old, shim })
+    }
+}
+
+/// Puts the claims into the state, all or none: none if what they were prepared from is no longer so.
+pub(crate) fn insert<'a>(fresh: &mut Document, starts: impl Iterator<Item = &'a Start> + Clone) -> bool {
+    let still_so = starts.clone().all(|start| {
+        let there = fresh.find(&start.record.name);
+        match &start.old {
+            Some(old) => there.is_some_and(|there| there.is_same_life(old)),
+            None => {
+                let is_namesake = |record: &Record| {
+                    record.spec.name == start.record.spec.name && record.scope() == start.record.scope()
+                };
+                there.is_none() && !fresh.records.iter().any(is_namesake)
+            }
+        }
+    });
+    if still_so {
+        for start in starts {
+            fresh.put(start.record.clone());
+        }
+    }
+    still_so
+}
+
+/// Sends the shims away that will have no word.
+pub(crate) fn dismiss(starts: impl IntoIterator<Item = Start>) {
+    for start in starts {
+        // It has had no word, so it goes by itself even if waiting for it fails.
+        drop(start.shim.dismiss());
+    }
+}
