@@ -9,10 +9,13 @@ mod diagnostics;
 mod exit;
 mod global;
 mod healthcheck;
+mod holders;
 mod list;
 mod logs;
 mod man;
 pub mod reference;
+mod release;
+mod remove_project;
 mod renew;
 mod restart;
 mod schema;
@@ -30,7 +33,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::base::error::{Kind, Result};
 use crate::base::root::Root;
 use crate::config::Loaded;
-use crate::ops::context::Context;
+use crate::ops::{self, context::Context};
 use crate::service::EnvVars;
 use crate::state::SetAside;
 
@@ -75,6 +78,9 @@ enum Command {
     Renew(renew::Args),
     Healthcheck(healthcheck::Args),
     Restart(restart::Args),
+    RemoveProject(remove_project::Args),
+    Holders(holders::Args),
+    Release(release::Args),
     Schema(schema::Args),
     Config(config::Args),
     Demo(demo::Args),
@@ -101,6 +107,16 @@ impl Door {
         log::info!("the root is {}", root.dir().display());
         let loaded = crate::config::load(&root.config())?;
         Ok((root, loaded))
+    }
+
+    /// Says why some services were not stopped; their kind of failure, if there is one.
+    fn failures(&self, items: &mut [ops::stop::Stopped]) -> Option<Kind> {
+        let mut kind = None;
+        for error in items.iter_mut().filter_map(|item| item.error.take()) {
+            self.ui.failure(&error);
+            kind = Some(error.kind);
+        }
+        kind
     }
 
     /// How a command ends that reports `news`, if any, and may have had to put something unreadable aside, which is said
@@ -153,6 +169,9 @@ fn run(command: Command, door: &Door) -> Outcome {
         Command::Renew(args) => renew::run(&args, door),
         Command::Healthcheck(args) => healthcheck::run(args, door),
         Command::Restart(args) => restart::run(&args, door),
+        Command::RemoveProject(args) => remove_project::run(&args, door),
+        Command::Holders(args) => holders::run(&args, door),
+        Command::Release(args) => release::run(&args, door),
         Command::Schema(args) => schema::run(&args, door),
         Command::Config(args) => config::run(&args, door),
         Command::Demo(args) => demo::run(&args, door),

@@ -22,10 +22,6 @@ pub(super) fn run(args: &Args, door: &Door) -> Outcome {
     let mut report = ops::stop::run(&context, &args.names)?;
     let text = if door.ui.is_json() { view::stop::report_json(&report) } else { view::stop::report_text(&report) };
     door.ui.data(text)?;
-    let mut kind = None;
-    for error in report.items.iter_mut().filter_map(|item| item.error.take()) {
-        door.ui.failure(&error);
-        kind = Some(error.kind);
-    }
-    Ok(door.end(kind, report.set_aside.as_ref()))
+    let failed = door.failures(&mut report.items);
+    Ok(door.end(failed, report.set_aside.as_ref()))
 }

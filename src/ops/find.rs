@@ -29,3 +29,14 @@ pub fn no_such_service(document: &Document, name: &str) -> Error {
         None => error.with_hint("every service: minions managed list"),
     }
 }
+
+/// The error for a project that no service belongs to: with the nearest project.
+pub fn no_such_project(document: &Document, project: &str) -> Error {
+    let shown: String = project.chars().take(140).collect();
+    let message = format!("no service belongs to project `{}`", shown.escape_debug());
+    let known = document.records.iter().map(|record| record.owner.project.as_str()).filter(|known| !known.is_empty());
+    Error::new(Kind::NotFound, "no-such-project", message).with_hint(match nearest(project, known) {
+        Some(known) => format!("nearest: `{}`", known.escape_debug()),
+        None => "every service with its project: minions managed list".to_owned(),
+    })
+}

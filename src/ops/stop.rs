@@ -1,18 +1,33 @@
-//! `stop`: ends the whole tree of each service and removes its record. Claim, perform, settle.
+//! Ending services for good: the whole tree of each, then its record. `stop` chooses them by name, other verbs otherwise.
+//! Claim, perform, settle.
+
+use std::collections::HashSet;
 
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Kind, Result};
+use crate::base::ids::Generation;
 use crate::health::side_by_side;
 use crate::lifecycle::claim::Turn;
 use crate::process;
-use crate::service::{Claim, ExitRecord, Record, Status};
-use crate::state::SetAside;
+use crate::service::{Claim, ExitRecord, Identity, Record, Status};
+use crate::state::{Document, SetAside};
 
 use super::context::Context;
 use super::{ending, facts, find};
 
 /// How many services are ended side by side; each waits, so that threads are all it costs.
 const AT_ONCE_MAX: usize = 32;
+
+/// Which services are to be ended; judged under the lock.
+#[derive(Clone, Copy, Debug)]
+pub enum Choice<'a> {
+    /// Those of these names; one that is not there is an error (`no-such-service`, exit 6).
+    Names(&'a [String]),
+    /// All of this project; none is an error (`no-such-project`, exit 6).
+    Project(&'a str),
+    /// These very lives, where they are still there.
+    Lives(&'a [(String, Option<Generation>)]),
+}
 
 /// What came of one name.
 #[derive(Debug)]
@@ -28,7 +43,7 @@ pub struct Stopped {
 }
 
 /// What came of all names, in their order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Report {
     /// One per name.
     pub items: Vec<Stopped>,
@@ -39,48 +54,75 @@ pub struct Report {
 /// Stops `names`, side by side. Nothing is done at all if one of them is unknown (exit 6) or worked on by another
 /// command (exit 7); a service that will not end keeps its record, marked `stopping`.
 pub fn run(context: &Context, names: &[String]) -> Result<Report> {
-    let mut wanted: Vec<&String> = Vec::with_capacity(names.len());
-    for name in names {
-        if !wanted.contains(&name) {
-            wanted.push(name);
-        }
-    }
-    let (records, set_aside) = claim(context, &wanted)?;
-    let ended =
-        side_by_side(&records, AT_ONCE_MAX, |record| ending::end_both(&context.root, record, context.stop_grace()));
-    let mut items = Vec::with_capacity(records.len());
-    let mut gone = Vec::with_capacity(records.len());
-    for (record, outcome) in records.into_iter().zip(ended) {
-        let (exit, error) = match outcome {
-            Ok(exit) => (exit, None),
-            Err(error) => (None, Some(error)),
-        };
-        items.push(Stopped { name: record.name.clone(), pid: record.pid, exit, error });
-        gone.push(record);
-    }
-    settle(context, &gone, &items)?;
+    end_chosen(context, "stop", Choice::Names(names), |_| Ok(()))
+}
+
+/// Ends those that `choice` means, for the command `verb`, as [`run`] does. `last_rites` is called for each that is proven
+/// gone, while nobody else can take its name; if it fails, the record stays.
+pub(super) fn end_chosen(
+    context: &Context,
+    verb: &str,
+    choice: Choice<'_>,
+    last_rites: impl Fn(&Record) -> Result<()> + Sync,
+) -> Result<Report> {
+    let maker = process::own_identity().map_err(|error| Error::io("cannot look at this very process", error))?;
+    let changed = context.store().change(verb, |document| claim(document, verb, choice, &maker))?;
+    let (records, set_aside) = (changed.value?, changed.set_aside);
+    let ended = side_by_side(&records, AT_ONCE_MAX, |record| {
+        let exit = ending::end_both(&context.root, record, context.stop_grace())?;
+        last_rites(record).map(|()| exit)
+    });
+    let items: Vec<Stopped> = records
+        .iter()
+        .zip(ended)
+        .map(|(record, outcome)| {
+            let (exit, error) = outcome.map_or_else(|error| (None, Some(error)), |exit| (exit, None));
+            Stopped { name: record.name.clone(), pid: record.pid, exit, error }
+        })
+        .collect();
+    settle(context, verb, &records, &items)?;
     Ok(Report { items, set_aside })
 }
 
-/// Marks every record `stopping`, ours to work on, and returns them as they were.
-fn claim(context: &Context, names: &[&String]) -> Result<(Vec<Record>, Option<SetAside>)> {
-    let store = context.store();
-    let maker = process::own_identity().map_err(|error| Error::io("cannot look at this very process", error))?;
-    let changed = store.change("stop", |document| {
-        let found: Vec<Record> = names
-            .iter()
-            .map(|name| document.find(name).cloned().ok_or_else(|| find::no_such_service(document, name)))
-            .collect::<Result<_>>()?;
-        if let Some(refusal) = found.iter().find_map(refusal) {
-            return Err(refusal);
+/// Marks every record that is meant `stopping`, ours to work on, and returns them as they were.
+fn claim(document: &mut Document, verb: &str, choice: Choice<'_>, maker: &Identity) -> Result<Vec<Record>> {
+    let found = chosen(document, choice)?;
+    if let Some(refusal) = found.iter().find_map(refusal) {
+        return Err(refusal);
+    }
+    let names: HashSet<&str> = found.iter().map(|record| record.name.as_str()).collect();
+    for record in document.records.iter_mut().filter(|record| names.contains(record.name.as_str())) {
+        record.status = Status::Stopping;
+        record.claim = Some(Claim { maker: maker.clone(), verb: verb.to_owned(), at: EpochMs::now() });
+    }
+    Ok(found)
+}
+
+/// Copies of the records that are meant, each once.
+fn chosen(document: &Document, choice: Choice<'_>) -> Result<Vec<Record>> {
+    let mut found: Vec<&Record> = Vec::new();
+    match choice {
+        Choice::Names(names) => {
+            for name in names {
+                let record = find::find(document, name)?;
+                if !found.iter().any(|other| other.name == record.name) {
+                    found.push(record);
+                }
+            }
         }
-        for record in document.records.iter_mut().filter(|record| names.contains(&&record.name)) {
-            record.status = Status::Stopping;
-            record.claim = Some(Claim { maker: maker.clone(), verb: "stop".into(), at: EpochMs::now() });
+        Choice::Project(project) => {
+            found.extend(document.records.iter().filter(|record| record.owner.project == project));
+            if found.is_empty() {
+                return Err(find::no_such_project(document, project));
+            }
         }
-        Ok(found)
-    })?;
-    Ok((changed.value?, changed.set_aside))
+        Choice::Lives(lives) => {
+            let is_meant =
+                |record: &&Record| lives.iter().any(|life| life.0 == record.name && life.1 == record.generation);
+            found.extend(document.records.iter().filter(is_meant));
+        }
+    }
+    Ok(found.into_iter().cloned().collect())
 }
 
 fn refusal(record: &Record) -> Option<Error> {
@@ -98,8 +140,8 @@ fn refusal(record: &Record) -> Option<Error> {
 }
 
 /// Removes the records of what has ended, if they are still about that generation, and the shims' files.
-fn settle(context: &Context, records: &[Record], items: &[Stopped]) -> Result<()> {
-    context.store().change("stop", |document| {
+fn settle(context: &Context, verb: &str, records: &[Record], items: &[Stopped]) -> Result<()> {
+    context.store().change(verb, |document| {
         for (record, item) in records.iter().zip(items) {
             let is_ours = document.find(&record.name).is_some_and(|there| there.generation == record.generation);
             if is_ours && item.error.is_none() {

@@ -1,14 +1,15 @@
 //! All that is the system's: who a process is (`look`), who descends from whom (`table`), signals (`signal`, the only
-//! sender), spawning (`spawn`), ending a tree whose shim is gone (`stopping`), and sockets and who holds them (`listeners`,
-//! `owners`).
+//! sender), spawning (`spawn`), ending a tree whose shim is gone (`stopping`), sockets and who holds them (`listeners`,
+//! `owners`), and where a process is and what it has open (`places`).
 //!
-//! Everything that differs between systems is in `snapshot_linux`, `snapshot_portable` and the `cfg` items of `signal`
-//! and `spawn`. This room does not know records, and decides nothing.
+//! Everything that differs between systems is in `snapshot_linux`, `snapshot_portable` and the `cfg` items of `signal`,
+//! `spawn` and `places`. This room does not know records, and decides nothing.
 
 mod inherit;
 mod listeners;
 mod look;
 mod owners;
+mod places;
 mod resolve;
 mod signal;
 mod snapshot_linux;
@@ -26,6 +27,7 @@ pub use look::{
     processors,
 };
 pub use owners::{Portrait, observe_all_holders, observe_holders, observe_offspring, observe_portrait};
+pub use places::{Memory, OPEN_MAX, observe_cwd, observe_mark, observe_memory, observe_open, observe_program};
 pub use resolve::resolve_program;
 pub use rustix::process::Signal;
 pub use signal::{Held, SignalError, hold, kill_unreaped};

@@ -3,8 +3,10 @@
 
 pub mod accept;
 pub mod escape;
+pub mod holders;
 pub mod probed;
 pub mod record;
+pub mod release;
 pub mod renew;
 pub mod restart;
 pub mod stop;

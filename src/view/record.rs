@@ -80,7 +80,7 @@ pub fn draw_whole(record: &Record, liveness: Liveness, now: EpochMs, style: Styl
 }
 
 /// Other people's text, safe to show: nothing that commands a terminal, no user info in URLs.
-fn text(text: &str) -> Cell {
+pub(super) fn text(text: &str) -> Cell {
     if text.is_empty() {
         return Cell::plain(NONE);
     }

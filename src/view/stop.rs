@@ -9,8 +9,12 @@ use super::wire::line;
 
 /// `{"items": [{"name", "pid", "stopped", "exit": {"code", "signal", "cause", "at"}, "error"}]}`.
 pub fn report_json(report: &Report) -> String {
-    let items: Vec<_> = report.items.iter().map(item_json).collect();
-    line(&json!({ "items": items }))
+    line(&json!({ "items": items_json(&report.items) }))
+}
+
+/// The items alone.
+pub(super) fn items_json(items: &[Stopped]) -> Vec<serde_json::Value> {
+    items.iter().map(item_json).collect()
 }
 
 fn item_json(item: &Stopped) -> serde_json::Value {
@@ -34,8 +38,18 @@ fn exit_json(record: ExitRecord) -> serde_json::Value {
 
 /// One line per service that is stopped; what failed is told as an error.
 pub fn report_text(report: &Report) -> String {
-    let stopped = report.items.iter().filter(|item| item.error.is_none());
-    stopped.map(|item| format!("{}: stopped{}\n", item.name, words(item))).collect()
+    items_text(&report.items, "stopped")
+}
+
+/// The same for services that are removed with all they had.
+pub fn removed_text(report: &Report) -> String {
+    items_text(&report.items, "removed with its log")
+}
+
+/// One line per service that is stopped, said by `word`.
+pub(super) fn items_text(items: &[Stopped], word: &str) -> String {
+    let stopped = items.iter().filter(|item| item.error.is_none());
+    stopped.map(|item| format!("{}: {word}{}\n", item.name, words(item))).collect()
 }
 
 fn words(item: &Stopped) -> String {
