@@ -13,7 +13,7 @@ use super::exit::Outcome;
 /// files of each. The folder may be gone already. With --format json: {"items": [{"name", "project", "pid", "why"}],
 /// "others": [{"pid", "command"}]}, the others being processes in the folder that are not ours.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Example: minions managed holders ../shop-feature")]
+#[command(after_help = "Example: minions managed holders /repos/shop")]
 pub(super) struct Args {
     /// The folder; links are resolved
     #[arg(value_name = "DIR")]
