@@ -3,6 +3,8 @@
 #[path = "cli/harness.rs"]
 mod harness;
 
+#[path = "cli/hint.rs"]
+mod hint;
 #[path = "cli/reading.rs"]
 mod reading;
 #[path = "cli/settings.rs"]
@@ -13,3 +15,5 @@ mod shells;
 mod usage;
 #[path = "cli/verdicts.rs"]
 mod verdicts;
+#[path = "cli/words.rs"]
+mod words;

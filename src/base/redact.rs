@@ -96,6 +96,12 @@ impl DenyPatterns {
             || (!self.others.is_empty() && Self::set_matches(&self.others_set, &self.others, key))
     }
 
+    /// The same for keys that people spell as they like, such as those of attrs: `dbPassword` and `x-api-key` are asked
+    /// for as `db_Password` and `x_api_key` too.
+    pub fn is_match_of_any_case(&self, key: &str) -> bool {
+        self.is_match(key) || self.is_match(&snake_case(key))
+    }
+
     fn set_matches(set: &OnceLock<RegexSet>, patterns: &[String], key: &str) -> bool {
         if let Some(set) = set.get() {
             return set.is_match(key);
@@ -105,6 +111,22 @@ impl DenyPatterns {
             Err(_) => true,
         }
     }
+}
+
+/// `key` with an underscore between its words, letters as they are.
+fn snake_case(key: &str) -> String {
+    let mut snake = String::with_capacity(key.len() + 4);
+    let mut last = ' ';
+    let mut chars = key.chars().peekable();
+    while let Some(c) = chars.next() {
+        let ends_acronym = last.is_uppercase() && chars.peek().is_some_and(|next| next.is_lowercase());
+        if c.is_uppercase() && (last.is_lowercase() || last.is_numeric() || ends_acronym) {
+            snake.push('_');
+        }
+        snake.push(if c.is_alphanumeric() { c } else { '_' });
+        last = c;
+    }
+    snake
 }
 
 impl Word {
@@ -181,6 +203,19 @@ mod tests {
         ];
         for key in keys {
             assert_eq!(deny.is_match(key), set.is_match(key), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn keys_are_found_however_their_words_are_joined() {
+        let deny = DenyPatterns::new(&["_TOKEN", "^API_KEY", "^PASSWORD"].map(str::to_owned));
+        let check = |key: &str, expected: bool| assert_eq!(deny.is_match_of_any_case(key), expected, "{key}");
+        for key in ["accessToken", "apiKey", "APIKey", "api-key", "api.key", "ACCESS_TOKEN", "password", "oauth2Token"]
+        {
+            check(key, true);
+        }
+        for key in ["base_url", "baseUrl", "tokenizer", "keyApi", "", "日本"] {
+            check(key, false);
         }
     }
 

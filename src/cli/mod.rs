@@ -4,11 +4,13 @@
 mod accept;
 mod completions;
 mod config;
+mod context;
 mod demo;
 mod diagnostics;
 mod exit;
 mod global;
 mod healthcheck;
+mod hint;
 mod holders;
 mod list;
 mod logs;
@@ -81,6 +83,8 @@ enum Command {
     RemoveProject(remove_project::Args),
     Holders(holders::Args),
     Release(release::Args),
+    Hint(hint::Args),
+    Context(context::Args),
     Schema(schema::Args),
     Config(config::Args),
     Demo(demo::Args),
@@ -172,6 +176,8 @@ fn run(command: Command, door: &Door) -> Outcome {
         Command::RemoveProject(args) => remove_project::run(&args, door),
         Command::Holders(args) => holders::run(&args, door),
         Command::Release(args) => release::run(&args, door),
+        Command::Hint(args) => hint::run(args, door),
+        Command::Context(args) => context::run(args, door),
         Command::Schema(args) => schema::run(&args, door),
         Command::Config(args) => config::run(&args, door),
         Command::Demo(args) => demo::run(&args, door),

@@ -4,6 +4,7 @@
 mod expect;
 mod identity;
 mod life;
+pub mod limits;
 mod record;
 mod scope;
 mod spec;

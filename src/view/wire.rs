@@ -4,6 +4,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::base::error::Error;
+use crate::ops::hint::Hint;
+use crate::ops::live::Words;
 
 /// `{"error": {"code", "message", "hint"}}`; the message is the whole chain, the hint null if there is none.
 pub fn error(error: &Error) -> String {
@@ -52,6 +54,18 @@ pub fn settings(items: &[SettingJson<'_>], file: &str) -> String {
 /// `{"name", "log_path", "lines": […]}`: the end of a log.
 pub fn log<'a>(name: &str, path: &str, lines: impl Iterator<Item = &'a str>) -> String {
     line(&json!({ "name": name, "log_path": path, "lines": lines.collect::<Vec<_>>() }))
+}
+
+/// `{"text", "included", "omitted", "form"}`: what is live, told to an agent.
+pub fn words(words: &Words) -> String {
+    let Words { text, included, omitted, form } = words;
+    line(&json!({ "text": text, "included": included, "omitted": omitted, "form": form.word() }))
+}
+
+/// `{"text", "path", "example", "ttl_minutes"}`: how to declare services, told to an agent.
+pub fn hint(hint: &Hint) -> String {
+    let Hint { text, path, example, ttl_minutes } = hint;
+    line(&json!({ "text": text, "path": path, "example": example, "ttl_minutes": ttl_minutes }))
 }
 
 /// Any value as one line.

@@ -19,3 +19,4 @@ mod renew;
 mod restart;
 mod scopes;
 mod support;
+mod words;

@@ -1,11 +1,9 @@
 //! `args`, of a service and of a command probe: strings, not too many, not too long.
 
 use super::{Trial, is_longer};
+use crate::service::limits::ARG_CHARS_MAX;
 use crate::sidecar::codes::Code;
 use crate::sidecar::spot::Fields;
-
-/// Longest argument, in characters (contract section 3).
-const LENGTH_MAX: u64 = 500;
 
 /// The codes of one list of arguments.
 pub(super) struct Codes {
@@ -57,8 +55,9 @@ pub(super) fn judge(trial: &mut Trial<'_>, fields: &Fields<'_>, codes: &Codes) -
             trial.fail(&item, codes.not_string, message, "put it in quotes");
             continue;
         };
-        if is_longer(&arg, LENGTH_MAX) {
-            let message = format!("argument {index} of {} is longer than {LENGTH_MAX} characters", trial.notes.who());
+        if is_longer(&arg, ARG_CHARS_MAX) {
+            let message =
+                format!("argument {index} of {} is longer than {ARG_CHARS_MAX} characters", trial.notes.who());
             trial.fail(&item, codes.too_long, message, "put what is long into a file and name the file");
         }
         if arg.contains('\0') {

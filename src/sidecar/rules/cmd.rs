@@ -5,13 +5,11 @@ use std::path::Path;
 use super::{Trial, is_longer, non_empty};
 use crate::base::nearest::nearest;
 use crate::config::ExecutablePathPolicy;
+use crate::service::limits::CMD_CHARS_MAX;
 use crate::sidecar::codes::Code;
 use crate::sidecar::notes::shown;
 use crate::sidecar::spot::{Fields, Spot};
 use crate::sidecar::surroundings::top_of;
-
-/// Longest command, in characters (contract section 3).
-const LENGTH_MAX: u64 = 200;
 
 pub(super) fn judge(trial: &mut Trial<'_>, fields: &Fields<'_>, folder: &str) -> String {
     let spot = fields.place("cmd");
@@ -20,8 +18,8 @@ pub(super) fn judge(trial: &mut Trial<'_>, fields: &Fields<'_>, folder: &str) ->
         trial.fail(&spot, Code::CmdMissing, message, "give the program to start as `cmd`, its arguments as `args`");
         return String::new();
     };
-    if is_longer(&cmd, LENGTH_MAX) {
-        let message = format!("the command of {} is longer than {LENGTH_MAX} characters", trial.notes.who());
+    if is_longer(&cmd, CMD_CHARS_MAX) {
+        let message = format!("the command of {} is longer than {CMD_CHARS_MAX} characters", trial.notes.who());
         trial.fail(&spot, Code::CmdTooLong, message, "put the program alone into `cmd`, its arguments into `args`");
     }
     if cmd.contains('\0') {

@@ -3,13 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::{Trial, is_longer};
+use crate::service::limits::CWD_CHARS_MAX;
 use crate::sidecar::codes::Code;
 use crate::sidecar::notes::shown;
 use crate::sidecar::spot::{Fields, Spot};
 use crate::sidecar::surroundings::{PathKind, top_of};
-
-/// Longest folder, in characters (contract section 3).
-const LENGTH_MAX: u64 = 500;
 
 /// What a working folder came to: `None` if it is fine, else why not and what to do.
 pub(super) type Workdir = Option<(String, &'static str)>;
@@ -36,9 +34,9 @@ pub(super) fn judge(trial: &mut Trial<'_>, fields: &Fields<'_>) -> String {
         trial.notes.warn((&spot, spot.span()), Code::NoCwd, message, help);
         return cwd;
     }
-    let too_long = is_longer(&cwd, LENGTH_MAX);
+    let too_long = is_longer(&cwd, CWD_CHARS_MAX);
     if too_long {
-        let message = format!("`cwd` of {} is longer than {LENGTH_MAX} characters", trial.notes.who());
+        let message = format!("`cwd` of {} is longer than {CWD_CHARS_MAX} characters", trial.notes.who());
         trial.fail(&spot, Code::CwdTooLong, message, "work in a folder with a shorter path");
     }
     let has_nul = cwd.contains('\0');

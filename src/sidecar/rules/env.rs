@@ -3,14 +3,12 @@
 use super::{Trial, is_longer};
 use crate::base::nearest::nearest;
 use crate::service::EnvVars;
+use crate::service::limits::ENV_VALUE_CHARS_MAX;
 use crate::sidecar::codes::Code;
 use crate::sidecar::judge::KeyVerdict;
 use crate::sidecar::notes::shown;
 use crate::sidecar::source::Entry;
 use crate::sidecar::spot::{Fields, Spot};
-
-/// Longest value, in characters (contract section 3).
-const VALUE_LENGTH_MAX: u64 = 1000;
 
 pub(super) fn judge(trial: &mut Trial<'_>, fields: &Fields<'_>) -> EnvVars {
     let Some(spot) = fields.get("env") else { return EnvVars::new() };
@@ -76,9 +74,9 @@ fn value(trial: &mut Trial<'_>, item: &Spot<'_>, entry: &Entry<'_>) {
         trial.fail(item, Code::EnvValueNotString.of(&entry.key), message, "put it in quotes");
         return;
     };
-    if is_longer(&value, VALUE_LENGTH_MAX) {
+    if is_longer(&value, ENV_VALUE_CHARS_MAX) {
         let message = format!(
-            "the value of env key {} of {} is longer than {VALUE_LENGTH_MAX} characters",
+            "the value of env key {} of {} is longer than {ENV_VALUE_CHARS_MAX} characters",
             name(),
             trial.notes.who()
         );

@@ -1,15 +1,11 @@
 //! `healthcheck`: what every kind of probe has; then the kind's own fields.
 
 use super::{Trial, asked_number, keys, probe_command, probe_http};
+use crate::service::limits::{HEALTH_INTERVAL_MAX_S, HEALTH_TIMEOUT_MAX_S};
 use crate::service::{Healthcheck, Probe};
 use crate::sidecar::codes::Code;
 use crate::sidecar::notes::shown;
 use crate::sidecar::spot::Fields;
-
-/// Longest wait for the first pass, in seconds (contract section 3).
-const TIMEOUT_MAX_S: f64 = 3600.0;
-/// Longest pause between two probes, in seconds (contract section 3).
-const INTERVAL_MAX_S: f64 = 600.0;
 
 const EXAMPLE: &str = "give an object such as {\"type\": \"http\", \"url\": \"http://localhost:3000/\", \"expect_status\": 200, \"timeout_s\": 60}";
 
@@ -53,8 +49,9 @@ struct Seconds {
     code: Code,
 }
 
-const TIMEOUT: Seconds = Seconds { key: "timeout_s", max: TIMEOUT_MAX_S, code: Code::HealthcheckTimeoutInvalid };
-const INTERVAL: Seconds = Seconds { key: "interval_s", max: INTERVAL_MAX_S, code: Code::HealthcheckIntervalInvalid };
+const TIMEOUT: Seconds = Seconds { key: "timeout_s", max: HEALTH_TIMEOUT_MAX_S, code: Code::HealthcheckTimeoutInvalid };
+const INTERVAL: Seconds =
+    Seconds { key: "interval_s", max: HEALTH_INTERVAL_MAX_S, code: Code::HealthcheckIntervalInvalid };
 
 /// The seconds of a field, over 0 and at most its maximum.
 fn seconds(trial: &mut Trial<'_>, fields: &Fields<'_>, field: &Seconds) -> Option<f64> {

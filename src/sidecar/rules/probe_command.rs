@@ -1,16 +1,12 @@
 //! A command probe: an allowed program, how it is run, and the output that counts.
 
 use super::{Trial, args, cmd, is_longer, non_empty};
+use crate::service::limits::{EXPECT_REGEX_CHARS_MAX, PROBE_CMD_CHARS_MAX};
 use crate::service::{Probe, check_expect_regex};
 use crate::sidecar::allowlist::first_word;
 use crate::sidecar::codes::Code;
 use crate::sidecar::notes::shown;
 use crate::sidecar::spot::Fields;
-
-/// Longest command line, in characters (contract section 3).
-const CMD_LENGTH_MAX: u64 = 1000;
-/// Longest pattern, in characters (contract section 3).
-const REGEX_LENGTH_MAX: u64 = 500;
 
 pub(super) fn judge(trial: &mut Trial<'_>, fields: &Fields<'_>, folder: &str) -> Probe {
     let cmd = line(trial, fields);
@@ -28,9 +24,9 @@ fn line(trial: &mut Trial<'_>, fields: &Fields<'_>) -> String {
         trial.fail(&spot, Code::HealthcheckCmdMissing, message, "give the command line of the probe as `cmd`");
         return String::new();
     };
-    if is_longer(&line, CMD_LENGTH_MAX) {
+    if is_longer(&line, PROBE_CMD_CHARS_MAX) {
         let message =
-            format!("the probe's command of {} is longer than {CMD_LENGTH_MAX} characters", trial.notes.who());
+            format!("the probe's command of {} is longer than {PROBE_CMD_CHARS_MAX} characters", trial.notes.who());
         trial.fail(&spot, Code::HealthcheckCmdTooLong, message, "put the probe into a script and name the script");
     }
     if line.contains('\0') {
@@ -62,8 +58,9 @@ fn pattern(trial: &mut Trial<'_>, fields: &Fields<'_>) -> String {
         );
         return String::new();
     };
-    if is_longer(&pattern, REGEX_LENGTH_MAX) {
-        let message = format!("`expect_regex` of {} is longer than {REGEX_LENGTH_MAX} characters", trial.notes.who());
+    if is_longer(&pattern, EXPECT_REGEX_CHARS_MAX) {
+        let message =
+            format!("`expect_regex` of {} is longer than {EXPECT_REGEX_CHARS_MAX} characters", trial.notes.who());
         trial.fail(&spot, Code::HealthcheckExpectRegexTooLong, message, "match a shorter part of the output");
         return pattern.into_owned();
     }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use super::{Trial, asked_number, integer_within, non_empty};
 use crate::config::HealthcheckHosts;
 use crate::service::Probe;
+use crate::service::limits::{STATUS_MAX, STATUS_MIN};
 use crate::sidecar::codes::Code;
 use crate::sidecar::notes::shown;
 use crate::sidecar::spot::{Fields, Spot};
@@ -102,13 +103,13 @@ fn is_loopback_v6(address: Ipv6Addr) -> bool {
 }
 
 fn status(trial: &mut Trial<'_>, fields: &Fields<'_>) -> u16 {
-    let help = "give the status that means healthy, from 100 to 599, such as 200";
+    let help = format!("give the status that means healthy, from {STATUS_MIN} to {STATUS_MAX}, such as 200");
     let Some(spot) = fields.get("expect_status") else {
         let message = format!("the healthcheck of {} does not say which status counts", trial.notes.who());
         trial.fail(&fields.place("expect_status"), Code::HealthcheckExpectStatusMissing, message, help);
         return 200;
     };
-    asked_number(&spot).and_then(|number| integer_within(number, 100, 599)).unwrap_or_else(|| {
+    asked_number(&spot).and_then(|number| integer_within(number, STATUS_MIN, STATUS_MAX)).unwrap_or_else(|| {
         let text = shown(&spot.node.js_string());
         let message = format!("`expect_status` of the healthcheck of {} is {text}", trial.notes.who());
         trial.fail(&spot, Code::HealthcheckExpectStatusInvalid, message, help);

@@ -1,6 +1,7 @@
 //! `ttl_minutes`: at least one minute, at most maxTtlMinutes; a fraction is floored.
 
 use super::{Trial, asked_number};
+use crate::service::limits::TTL_MINUTES_MIN;
 use crate::sidecar::codes::Code;
 use crate::sidecar::spot::Fields;
 
@@ -8,9 +9,11 @@ pub(super) fn judge(trial: &mut Trial<'_>, fields: &Fields<'_>) -> u64 {
     let settings = &trial.judge.settings;
     let (ttl_max, ttl_default) = (settings.max_ttl_minutes, settings.default_ttl_minutes);
     let Some(spot) = fields.get("ttl_minutes") else { return ttl_default };
-    let help = format!("give minutes from 1 to {ttl_max}, or leave `ttl_minutes` out for {ttl_default}");
-    let Some(minutes) = asked_number(&spot).filter(|minutes| minutes.is_finite() && *minutes >= 1.0) else {
-        let message = format!("`ttl_minutes` of {} is no number of at least 1", trial.notes.who());
+    let help =
+        format!("give minutes from {TTL_MINUTES_MIN} to {ttl_max}, or leave `ttl_minutes` out for {ttl_default}");
+    let Some(minutes) = asked_number(&spot).filter(|minutes| minutes.is_finite() && *minutes >= TTL_MINUTES_MIN as f64)
+    else {
+        let message = format!("`ttl_minutes` of {} is no number of at least {TTL_MINUTES_MIN}", trial.notes.who());
         trial.fail(&spot, Code::TtlInvalid, message, help);
         return ttl_default;
     };

@@ -1,0 +1,30 @@
+//! The limits of a spec that no setting moves (contract section 3): the rules judge by them, and the hint tells them.
+
+/// Lowest port that a service may declare.
+pub const PORT_MIN: u16 = 1024;
+/// Highest port that a service may declare.
+pub const PORT_MAX: u16 = 65535;
+/// Most ports of one service.
+pub const PORTS_MAX: usize = 20;
+/// Longest command, in characters.
+pub const CMD_CHARS_MAX: u64 = 200;
+/// Longest argument, in characters.
+pub const ARG_CHARS_MAX: u64 = 500;
+/// Longest working folder, in characters.
+pub const CWD_CHARS_MAX: u64 = 500;
+/// Longest value of an environment variable, in characters.
+pub const ENV_VALUE_CHARS_MAX: u64 = 1000;
+/// Shortest time to live, in minutes.
+pub const TTL_MINUTES_MIN: u64 = 1;
+/// Longest wait for the first pass, in seconds.
+pub const HEALTH_TIMEOUT_MAX_S: f64 = 3600.0;
+/// Longest pause between two probes, in seconds.
+pub const HEALTH_INTERVAL_MAX_S: f64 = 600.0;
+/// Lowest status that a http probe may expect.
+pub const STATUS_MIN: u16 = 100;
+/// Highest status that a http probe may expect.
+pub const STATUS_MAX: u16 = 599;
+/// Longest command line of a command probe, in characters.
+pub const PROBE_CMD_CHARS_MAX: u64 = 1000;
+/// Longest pattern of a command probe, in characters.
+pub const EXPECT_REGEX_CHARS_MAX: u64 = 500;
