@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use super::error::{Error, Kind, Result};
 use super::ids::{AgentName, Generation};
 
+/// How the name of a barred run folder ends.
+pub const BARRED: &str = ".barred";
+
 /// The folder under which everything lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
@@ -105,7 +108,7 @@ impl Root {
 
     /// `engine/managed-run/<name>/<generation>.barred`: the same folder once nobody is to start that generation any more.
     pub fn run_dir_barred(&self, name: &str, generation: &Generation) -> PathBuf {
-        self.run().join(name).join(format!("{generation}.barred"))
+        self.run().join(name).join(format!("{generation}{BARRED}"))
     }
 
     /// `engine/managed-runs`: one record per acceptance.

@@ -23,6 +23,7 @@ mod restart;
 mod schema;
 mod show;
 mod stop;
+mod sweep;
 mod ui;
 mod usage;
 mod validate;
@@ -77,6 +78,7 @@ enum Command {
     Show(show::Args),
     Logs(logs::Args),
     Stop(stop::Args),
+    Sweep(sweep::Args),
     Renew(renew::Args),
     Healthcheck(healthcheck::Args),
     Restart(restart::Args),
@@ -170,6 +172,7 @@ fn run(command: Command, door: &Door) -> Outcome {
         Command::Show(args) => show::run(&args, door),
         Command::Logs(args) => logs::run(&args, door),
         Command::Stop(args) => stop::run(&args, door),
+        Command::Sweep(args) => sweep::run(&args, door),
         Command::Renew(args) => renew::run(&args, door),
         Command::Healthcheck(args) => healthcheck::run(args, door),
         Command::Restart(args) => restart::run(&args, door),

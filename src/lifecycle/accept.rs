@@ -127,52 +127,17 @@ fn meet(want: &Wanted, record: &Record, facts: &Facts) -> (Action, String) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample;
     use super::*;
-    use crate::base::clock::EpochMs;
-    use crate::service::{Claim, Healthcheck, Identity, Owner, Previous, Probe};
+    use crate::service::Previous;
 
     fn wanted() -> Wanted {
-        let probe = Probe::Http { url: "http://localhost:1/".into(), expect_status: 200 };
-        let spec = Spec {
-            name: "web".into(),
-            cmd: "node".into(),
-            args: Vec::new(),
-            cwd: String::new(),
-            env: Vec::new(),
-            ports: Vec::new(),
-            ttl_minutes: 1,
-            attrs: crate::service::Attrs::new(),
-            healthcheck: Healthcheck { interval_s: 1.0, timeout_s: 1.0, probe },
-        };
+        let spec = sample::record(Status::Running).spec;
         Wanted { spec, spec_hash: "same".into(), scope: Scope { project: "shop".into(), worktree: None } }
     }
 
     fn record(status: Status, spec_hash: &str) -> Record {
-        Record {
-            name: "web".into(),
-            spec: wanted().spec,
-            owner: Owner { project: "shop".into(), ..Owner::default() },
-            worktree: None,
-            generation: None,
-            spec_hash: spec_hash.into(),
-            status,
-            healthy: false,
-            alive: false,
-            pid: None,
-            process: None,
-            started_at: None,
-            ttl_expires_at: None,
-            last_health_at: None,
-            health_proof: None,
-            log_path: String::new(),
-            run_id: None,
-            resolved_cmd: String::new(),
-            passed_env: Vec::new(),
-            claim: None,
-            previous: None,
-            last_exit: None,
-            unknown: serde_json::Map::new(),
-        }
+        Record { spec_hash: spec_hash.into(), ..sample::record(status) }
     }
 
     fn action(record: &Record, facts: &Facts) -> Action {
@@ -205,11 +170,9 @@ mod tests {
         let theirs = Turn::Theirs { pid: 7, verb: "stop".into() };
         let refusal = Action::Refuse(Refusal::Claimed { pid: 7, verb: "stop".into() });
         assert_eq!(action(&met, &Facts { liveness, turn: theirs }), refusal);
-        let maker = Identity { pid: 7, start_ticks: 1, boot_id: "b".into() };
-        let claim = Some(Claim { maker, verb: "accept".into(), at: EpochMs(1) });
         let previous = Some(Previous::of(&met));
         let ours = Facts { liveness, turn: Turn::Ours };
-        assert_eq!(action(&Record { claim, ..met.clone() }, &ours), Action::Recover);
+        assert_eq!(action(&sample::claimed(met.clone(), "accept"), &ours), Action::Recover);
         assert_eq!(action(&Record { previous, ..met }, &ours), Action::Recover);
     }
 

@@ -4,4 +4,8 @@
 pub mod accept;
 pub mod claim;
 pub mod health;
+pub mod orphan;
+#[cfg(test)]
+mod sample;
 pub mod stop;
+pub mod sweep;

@@ -47,6 +47,12 @@ impl Target {
         target.with_evidence(root)
     }
 
+    /// A generation of which only the shim's files tell.
+    pub fn of_generation(root: &Root, name: &str, generation: &Generation) -> Self {
+        let (name, generation) = (name.to_owned(), Some(generation.clone()));
+        Self { name, generation, process: None, legacy_pid: None, started_at: None }.with_evidence(root)
+    }
+
     /// The generation that `record`'s was to replace, if a command died between the two.
     pub fn previous(root: &Root, record: &Record) -> Option<Self> {
         let previous = record.previous.as_ref()?;

@@ -3,12 +3,13 @@
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::root::Root;
-use crate::lifecycle::{accept, claim, stop};
+use crate::lifecycle::sweep::{Death, Life};
+use crate::lifecycle::{accept, claim, stop, sweep};
 use crate::process;
 use crate::service::{Identity, Liveness, Record, Status};
 use crate::state;
 
-use super::ending::Target;
+use super::ending::{self, Target};
 
 /// Whether the service of `record` lives. One that was never spawned does not.
 pub fn observe_service(record: &Record) -> Liveness {
@@ -69,9 +70,52 @@ pub fn for_stop(root: &Root, target: &Target) -> stop::Facts {
     let process = target.process.as_ref();
     stop::Facts {
         shim: process.map_or(Liveness::Dead, |process| process::observe_liveness(&process.shim)),
-        service: observe_process(process.map(|process| &process.service), target.legacy_pid, target.started_at),
+        service: observe_target(target),
         is_clean: observe_is_clean(root, target),
     }
+}
+
+/// What `sweep` and the recovery of what a command left ask about a record.
+pub fn for_sweep(root: &Root, record: &Record) -> sweep::Facts {
+    let previous = match Target::previous(root, record) {
+        None => Liveness::Dead,
+        Some(older) => observe_target(&older),
+    };
+    sweep::Facts { turn: observe_turn(record), life: observe_life(root, &Target::of(root, record)), previous }
+}
+
+/// What has become of a generation. One whose processes nobody wrote down was not started.
+pub fn observe_life(root: &Root, target: &Target) -> Life {
+    if target.process.is_none() && target.legacy_pid.is_none() {
+        return Life::NotStarted;
+    }
+    match observe_target(target) {
+        Liveness::Alive => Life::Alive,
+        Liveness::Unknown => Life::Unknown,
+        Liveness::Dead => Life::Dead(observe_death(root, target)),
+    }
+}
+
+/// The same for one that is dead: how that is known. The pid of what is dead may be anybody's.
+fn observe_death(root: &Root, target: &Target) -> Death {
+    let exit = target.generation.as_ref().and_then(|generation| ending::read_exit(root, &target.name, generation));
+    if let Some(exit) = exit {
+        return Death::Seen(exit);
+    }
+    let service = target.process.as_ref().map(|process| &process.service);
+    if let (Some(service), Ok(boot)) = (service, process::boot_id())
+        && boot != service.boot_id
+    {
+        return Death::Rebooted;
+    }
+    match service.map(|service| service.pid).or(target.legacy_pid) {
+        Some(pid) if matches!(process::observe_identity(pid), Ok(Some(_))) => Death::Foreign { pid },
+        Some(_) | None => Death::Gone,
+    }
+}
+
+fn observe_target(target: &Target) -> Liveness {
+    observe_process(target.process.as_ref().map(|process| &process.service), target.legacy_pid, target.started_at)
 }
 
 /// Whether nothing of the generation can be left: its shim took its `shim.json` with it, which it does when it is alone

@@ -28,5 +28,6 @@ pub mod show;
 pub mod shown;
 pub mod start;
 pub mod stop;
+pub mod sweep;
 pub mod trees;
 pub mod validate;

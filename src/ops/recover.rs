@@ -1,46 +1,38 @@
-//! What to do with a record that a command left in the middle of its work: take the claim over, end whatever may live of
-//! it, and remove it. Whoever dies here in turn leaves the same record with another maker, so that nothing is lost.
+//! What to do with a record that a command left in the middle of its work, before another command works on it: what a
+//! sweep would do. Whoever dies here in turn leaves the same record with another maker, so that nothing is lost.
 
 use crate::base::clock::EpochMs;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, Kind, Result};
 use crate::lifecycle::claim::Turn;
-use crate::process;
-use crate::service::{Claim, Identity, Record, Status};
+use crate::lifecycle::sweep::Action;
 
 use super::context::Context;
-use super::{ending, facts};
+use super::facts;
+use super::sweep::{observe, perform};
 
-/// Clears the record `name` for `verb`, if nobody else is at it by then.
+/// Clears the record `name` for `verb`, if nobody else is at it by then: it is settled as running, or it has no process and no
+/// claim, or it is gone. The error says why it can't be: `stop-unproven`, `stop-survivors`.
 pub fn clear(context: &Context, name: &str, verb: &str) -> Result<()> {
-    let maker = process::own_identity().map_err(|error| Error::io("cannot look at this very process", error))?;
-    let Some(record) = take_over(context, name, verb, &maker)? else { return Ok(()) };
-    log::warn!("service `{name}` was left in the middle of its start or stop: what lives of it is ended");
-    ending::end_both(&context.root, &record, context.stop_grace())?;
-    context.store().change(verb, |document| {
-        let is_ours = document
-            .find(name)
-            .and_then(|there| there.claim.as_ref())
-            .is_some_and(|claim| claim.maker == maker && claim.verb == verb);
-        if is_ours {
-            document.remove(name);
+    let document = context.store().read()?;
+    let Some(record) = document.find(name).filter(|record| record.claim.is_some() || record.previous.is_some()) else {
+        return Ok(());
+    };
+    if facts::observe_turn(record) != Turn::Ours {
+        return Ok(());
+    }
+    let mut due = observe::observe(&context.root, std::slice::from_ref(record), EpochMs::now());
+    for one in &mut due {
+        log::warn!("service `{name}` was left by a command that is gone: {}", one.step.why);
+        if one.step.action == Action::StartAgain {
+            // Whoever recovers it has plans of its own.
+            one.step.action = Action::Free;
         }
-    })?;
-    record.generation.iter().for_each(|generation| ending::forget(&context.root, name, generation));
-    Ok(())
-}
-
-/// Marks the record as ours to clear, and returns it as it was; `None` if there is nothing to clear any more.
-fn take_over(context: &Context, name: &str, verb: &str, maker: &Identity) -> Result<Option<Record>> {
-    let changed = context.store().change(verb, |document| {
-        let record = document.find_mut(name)?;
-        let is_abandoned = record.claim.is_some() || record.previous.is_some();
-        if !is_abandoned || facts::observe_turn(record) != Turn::Ours {
-            return None;
+        if one.step.action == Action::Keep {
+            let message = format!("service `{name}` was left in the middle of its start or stop, and {}", one.step.why);
+            return Err(Error::new(Kind::Unforeseen, "stop-unproven", message)
+                .with_hint("run as the user who started it; its record stays"));
         }
-        let before = record.clone();
-        record.status = Status::Stopping;
-        record.claim = Some(Claim { maker: maker.clone(), verb: verb.to_owned(), at: EpochMs::now() });
-        Some(before)
-    })?;
-    Ok(changed.value)
+    }
+    let done = perform::perform(context, due, verb)?;
+    done.into_iter().find_map(|done| done.error).map_or(Ok(()), Err)
 }

@@ -12,7 +12,7 @@ use crate::base::clock::EpochMs;
 use crate::base::files::{self, Durability};
 use crate::base::ids::Generation;
 use crate::base::json::from_slice_to_depth;
-use crate::base::root::Root;
+use crate::base::root::{BARRED, Root};
 use crate::service::{EnvVars, ExitRecord, Identity, Record, is_kebab_case};
 
 use super::wire::{
@@ -90,6 +90,19 @@ pub fn read_all(root: &Root) -> Result<Vec<Evidence>, Error> {
                 all.push(read_generation(name.clone(), generation, &dir));
             }
         }
+    }
+    Ok(all)
+}
+
+/// The name and the generation of every run folder, also of a barred one; each once, by name and age.
+pub fn observe_generations(root: &Root) -> Result<Vec<(String, Generation)>, Error> {
+    let mut all = Vec::new();
+    for (name, dir) in folders(&root.run())?.into_iter().filter(|(name, _)| is_kebab_case(name)) {
+        let words = folders(&dir)?.into_iter().map(|(word, _)| word);
+        let mut generations: Vec<Generation> =
+            words.filter_map(|word| Generation::parse(word.strip_suffix(BARRED).unwrap_or(&word))).collect();
+        generations.dedup();
+        all.extend(generations.into_iter().map(|generation| (name.clone(), generation)));
     }
     Ok(all)
 }

@@ -19,7 +19,7 @@ pub(super) fn rebuild(root: &Root, liveness: fn(&Identity) -> Liveness) -> Resul
         if evidence.exit.is_some() && !alive {
             continue;
         }
-        let Some(mut record) = record_of(&evidence, liveness) else { continue };
+        let Some(mut record) = evidence.to_record(liveness) else { continue };
         if let Some(older) = document.remove(&record.name)
             && older.alive
         {
@@ -40,30 +40,32 @@ fn is_any_unproven(pair: [Option<&Identity>; 2], liveness: fn(&Identity) -> Live
     pair.into_iter().flatten().any(|identity| liveness(identity) != Liveness::Dead)
 }
 
-/// The record as it was ordered, brought up to what the other files tell.
-fn record_of(evidence: &Evidence, liveness: fn(&Identity) -> Liveness) -> Option<Record> {
-    let mut record = evidence.record.clone()?;
-    record.generation = Some(evidence.generation.clone());
-    record.healthy = false;
-    record.last_exit = evidence.exit.or(record.last_exit);
-    record.process = None;
-    record.pid = None;
-    // It was there when this one was ordered; most often it has gone since.
-    record.previous = record.previous.filter(|previous| {
-        let process = previous.process.as_ref();
-        process.is_some_and(|process| is_any_unproven([Some(&process.service), Some(&process.shim)], liveness))
-    });
-    record.alive = is_maybe_alive(evidence, liveness);
-    if let Some(launch) = &evidence.launch {
-        record.ttl_expires_at = launch.ttl_expires_at;
+impl Evidence {
+    /// The record as it was ordered, brought up to what the other files tell; `None` if the orders cannot be read.
+    pub fn to_record(&self, liveness: fn(&Identity) -> Liveness) -> Option<Record> {
+        let mut record = self.record.clone()?;
+        record.generation = Some(self.generation.clone());
+        record.healthy = false;
+        record.last_exit = self.exit.or(record.last_exit);
+        record.process = None;
+        record.pid = None;
+        // It was there when this one was ordered; most often it has gone since.
+        record.previous = record.previous.filter(|previous| {
+            let process = previous.process.as_ref();
+            process.is_some_and(|process| is_any_unproven([Some(&process.service), Some(&process.shim)], liveness))
+        });
+        record.alive = is_maybe_alive(self, liveness);
+        if let Some(launch) = &self.launch {
+            record.ttl_expires_at = launch.ttl_expires_at;
+        }
+        if let Some(started) = &self.service {
+            record.started_at = Some(started.at);
+            record.pid = Some(started.service.pid);
+            record.process = self.shim.clone().map(|shim| Process { service: started.service.clone(), shim });
+            // Whoever launched it either settled it or will: the service is there, which is all that a claim is about.
+            record.status = Status::Running;
+            record.claim = None;
+        }
+        Some(record)
     }
-    if let Some(started) = &evidence.service {
-        record.started_at = Some(started.at);
-        record.pid = Some(started.service.pid);
-        record.process = evidence.shim.clone().map(|shim| Process { service: started.service.clone(), shim });
-        // Whoever launched it either settled it or will: the service is there, which is all that a claim is about.
-        record.status = Status::Running;
-        record.claim = None;
-    }
-    Some(record)
 }

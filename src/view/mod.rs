@@ -10,6 +10,7 @@ pub mod release;
 pub mod renew;
 pub mod restart;
 pub mod stop;
+pub mod sweep;
 pub mod table;
 pub mod validate;
 pub mod wire;

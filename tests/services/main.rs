@@ -19,4 +19,5 @@ mod renew;
 mod restart;
 mod scopes;
 mod support;
+mod sweep;
 mod words;

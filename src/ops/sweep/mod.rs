@@ -1,0 +1,90 @@
+//! `sweep`: everything that time and crashes have made due. Read, decide, claim, perform, settle, as every verb; what
+//! is decided are the tables of `lifecycle::sweep` and `lifecycle::orphan`, and `--dry-run` prints it.
+//!
+//! Not here: probes (`reconcile` adds one for each survivor).
+
+mod logs;
+pub(super) mod observe;
+mod orphans;
+pub(super) mod perform;
+mod report;
+
+pub use report::{Done, Orphan, Report, Rotated, Stats};
+
+use crate::base::clock::EpochMs;
+use crate::base::error::{Error, Result};
+use crate::lifecycle::sweep::{Action, Step};
+use crate::service::Record;
+use crate::state::Reading;
+
+use super::context::Context;
+use super::start::{Again, again};
+
+/// The name of this verb in claims and at the lock.
+pub const VERB: &str = "sweep";
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Request {
+    /// Decide and tell, and change nothing.
+    pub is_dry_run: bool,
+}
+
+/// A record and what is due for it.
+#[derive(Debug)]
+pub(in crate::ops) struct Due {
+    pub(in crate::ops) record: Record,
+    pub(in crate::ops) step: Step,
+    /// Its service was there when it was looked at.
+    pub(in crate::ops) was_alive: bool,
+}
+
+/// Looks at every record, at what is left of generations that are in none, and at the logs, and does what is due.
+pub fn run(context: &Context, request: Request) -> Result<Report> {
+    let store = context.store();
+    let reading = if request.is_dry_run {
+        Reading { document: store.read()?, set_aside: None }
+    } else {
+        store.read_or_recover(VERB)?
+    };
+    let now = EpochMs::now();
+    let due = observe::observe(&context.root, &reading.document.records, now);
+    let orphans = orphans::observe(&context.root, &reading.document, now)?;
+    let bytes_max = context.settings.log_rotate_bytes;
+    let mut report = Report::new(request, &reading);
+    if request.is_dry_run {
+        report.logs = logs::observe(&context.root, &due, bytes_max);
+        report.records = due.into_iter().map(Done::planned).collect();
+        report.orphans = orphans.into_iter().map(orphans::Found::planned).collect();
+        return Ok(report);
+    }
+    report.logs = logs::rotate(&context.root, &due, bytes_max);
+    report.records = perform::perform(context, due, VERB)?;
+    start_again(context, &mut report.records);
+    report.orphans = orphans::perform(context, orphans)?;
+    Ok(report)
+}
+
+/// Starts what a killed command has ended and not started again. Nobody waits for its health: `reconcile` and `healthcheck`
+/// tell of that.
+fn start_again(context: &Context, records: &mut [Done]) {
+    let mut wanted: Vec<&mut Done> = records.iter_mut().filter(|done| done.step.action == Action::StartAgain).collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let names: Vec<String> = wanted.iter().map(|done| done.step.name.clone()).collect();
+    let request = Again { names: &names, verb: VERB, waits: false, is_all_or_none: false };
+    match again(context, &request, &|_| {}) {
+        // One item per name, in their order.
+        Ok(report) => {
+            for (done, item) in wanted.iter_mut().zip(report.items) {
+                (done.pid, done.error) = (item.pid, item.error);
+            }
+        }
+        Err(error) => {
+            for done in wanted {
+                done.error = Some(Error::new(error.kind, error.code, error.chain()));
+            }
+        }
+    }
+}

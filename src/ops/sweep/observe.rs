@@ -1,0 +1,35 @@
+//! Looking at every record, many of them side by side, and deciding.
+
+use crate::base::clock::EpochMs;
+use crate::base::root::Root;
+use crate::lifecycle::sweep::{self, Life};
+use crate::process;
+use crate::service::Record;
+
+use super::super::facts;
+use super::Due;
+
+/// Fewer records than this are looked at by one thread: to start a second takes as long as it saves.
+const THREADED_MIN: usize = 256;
+/// Most threads that look at processes side by side.
+const THREADS_MAX: usize = 8;
+
+/// One step per record, in their order.
+pub(in crate::ops) fn observe(root: &Root, records: &[Record], now: EpochMs) -> Vec<Due> {
+    let look = |part: &[Record]| -> Vec<Due> { part.iter().map(|record| due(root, record, now)).collect() };
+    if records.len() < THREADED_MIN {
+        return look(records);
+    }
+    let threads = process::processors().clamp(1, THREADS_MAX);
+    std::thread::scope(|scope| {
+        let parts = records.chunks(records.len().div_ceil(threads));
+        let parts: Vec<_> = parts.map(|part| scope.spawn(move || look(part))).collect();
+        parts.into_iter().flat_map(|part| part.join().expect("looking at a process does not panic")).collect()
+    })
+}
+
+fn due(root: &Root, record: &Record, now: EpochMs) -> Due {
+    let facts = facts::for_sweep(root, record);
+    let step = sweep::step(record, &facts, now);
+    Due { record: record.clone(), step, was_alive: facts.life == Life::Alive }
+}

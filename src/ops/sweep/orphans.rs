@@ -1,0 +1,140 @@
+//! Generations that left files behind and stand in no record: a state file that was removed, a command that was killed at
+//! the wrong moment, folders that nobody could remove.
+
+use std::collections::HashSet;
+
+use crate::base::clock::EpochMs;
+use crate::base::error::Result;
+use crate::base::ids::Generation;
+use crate::base::root::Root;
+use crate::health::side_by_side;
+use crate::lifecycle::orphan::{self, Action, Facts};
+use crate::lifecycle::sweep::Life;
+use crate::process;
+use crate::service::{Liveness, Record};
+use crate::state::{self, Document};
+
+use super::super::context::Context;
+use super::super::ending::{self, Target};
+use super::super::facts;
+use super::report::Orphan;
+
+/// How many are ended side by side; each waits, so that threads are all it costs.
+const AT_ONCE_MAX: usize = 32;
+
+/// One that was found, with what is due for it.
+#[derive(Debug)]
+pub(super) struct Found {
+    target: Target,
+    generation: Generation,
+    /// Its record, as far as its files tell.
+    record: Option<Record>,
+    life: Life,
+    action: Action,
+    why: String,
+}
+
+/// Everything in the run folder that `document` does not speak of.
+pub(super) fn observe(root: &Root, document: &Document, now: EpochMs) -> Result<Vec<Found>> {
+    let known = known(document);
+    let left = state::observe_generations(root)?;
+    let unknown = left.into_iter().filter(|(_, generation)| !known.contains(generation));
+    Ok(unknown.map(|(name, generation)| look(root, document, name, generation, now)).collect())
+}
+
+/// The generations that records are about. One is never used twice, so that the name does not matter.
+fn known(document: &Document) -> HashSet<&Generation> {
+    let current = document.records.iter().filter_map(|record| record.generation.as_ref());
+    let previous = document.records.iter().filter_map(|record| record.previous.as_ref()?.generation.as_ref());
+    current.chain(previous).collect()
+}
+
+fn look(root: &Root, document: &Document, name: String, generation: Generation, now: EpochMs) -> Found {
+    let run_dir = root.run_dir(&name, &generation);
+    let record = state::read_one(&run_dir).and_then(|evidence| evidence.to_record(process::observe_liveness));
+    let shim = state::read_shim(&run_dir).ok().flatten();
+    let target = Target::of_generation(root, &name, &generation);
+    let life = facts::observe_life(root, &target);
+    let obstacle = obstacle(document, record.as_ref(), &name, now);
+    let shim = shim.map_or(Liveness::Dead, |shim| process::observe_liveness(&shim));
+    let (action, why) = orphan::decide(Facts { life: &life, shim, obstacle });
+    Found { target, generation, record, life, action, why }
+}
+
+/// Why one that runs cannot have its record back.
+fn obstacle(document: &Document, record: Option<&Record>, name: &str, now: EpochMs) -> Option<&'static str> {
+    let Some(record) = record.filter(|record| record.process.is_some()) else {
+        return Some("its orders cannot be read");
+    };
+    if record.ttl_expires_at.is_some_and(|at| at <= now) {
+        return Some("its time to live is over");
+    }
+    let is_namesake =
+        |other: &Record| other.name == name || other.spec.name == record.spec.name && other.scope() == record.scope();
+    document.records.iter().any(is_namesake).then_some("another generation has its name")
+}
+
+/// Does what is due; what came of each, in their order.
+pub(super) fn perform(context: &Context, found: Vec<Found>) -> Result<Vec<Orphan>> {
+    if found.iter().all(|one| one.action == Action::Keep) {
+        return Ok(found.into_iter().map(Found::planned).collect());
+    }
+    let adopted = adopt(context, &found)?;
+    let fresh = context.store().read()?;
+    let known = known(&fresh);
+    let ended = side_by_side(&found, AT_ONCE_MAX, |one| match one.action {
+        Action::Keep | Action::Adopt => Ok(true),
+        // A command may have claimed it since it was looked at.
+        Action::Stop | Action::Forget if known.contains(&one.generation) => Ok(false),
+        Action::Stop | Action::Forget => end(context, one).map(|()| true),
+    });
+    let tell = |(at, (one, ended)): (usize, (Found, Result<bool>))| {
+        let is_overtaken = matches!(ended, Ok(false)) || one.action == Action::Adopt && !adopted.contains(&at);
+        Orphan { is_overtaken, error: ended.err(), ..one.planned() }
+    };
+    Ok(found.into_iter().zip(ended).enumerate().map(tell).collect())
+}
+
+/// Gives each that is to be adopted its record, unless something else has its name by now; which of them got it.
+fn adopt(context: &Context, found: &[Found]) -> Result<Vec<usize>> {
+    let wanted: Vec<(usize, &Record)> = (found.iter().enumerate())
+        .filter(|(_, one)| one.action == Action::Adopt)
+        .filter_map(|(at, one)| Some((at, one.record.as_ref()?)))
+        .collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let changed = context.store().change(super::VERB, |document| {
+        let mut adopted = Vec::new();
+        for (at, record) in wanted {
+            if obstacle(document, Some(record), &record.name, EpochMs::now()).is_none() {
+                document.put(record.clone());
+                adopted.push(at);
+            }
+        }
+        adopted
+    })?;
+    Ok(changed.value)
+}
+
+fn end(context: &Context, one: &Found) -> Result<()> {
+    ending::end_target(&context.root, &one.target, context.stop_grace())?;
+    ending::forget(&context.root, &one.target.name, &one.generation);
+    Ok(())
+}
+
+impl Found {
+    /// Nothing has been done for it yet.
+    pub(super) fn planned(self) -> Orphan {
+        Orphan {
+            pid: self.target.process.as_ref().map(|process| process.service.pid),
+            name: self.target.name,
+            generation: self.generation.to_string(),
+            action: self.action,
+            why: self.why,
+            was_alive: self.life == Life::Alive,
+            is_overtaken: false,
+            error: None,
+        }
+    }
+}

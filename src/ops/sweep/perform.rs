@@ -1,0 +1,176 @@
+//! Doing what is due for records. Claim: one change of the state for all, each only if its record is still as it was
+//! looked at. Perform, side by side. Settle: one change again.
+
+use crate::base::clock::EpochMs;
+use crate::base::error::{Error, Result};
+use crate::health::side_by_side;
+use crate::lifecycle::claim::Turn;
+use crate::lifecycle::sweep::Action;
+use crate::process;
+use crate::service::{Claim, ExitRecord, Record, Status};
+use crate::state::{self, Document};
+
+use super::super::context::Context;
+use super::super::{ending, facts, renew};
+use super::{Done, Due};
+
+/// How many generations are ended side by side; each waits, so that threads are all it costs.
+const AT_ONCE_MAX: usize = 32;
+
+/// A record with what is to become of it, made ready before the lock is taken.
+struct Ready {
+    due: Due,
+    /// What the record is to be from the claim on; `None`: it is left as it is.
+    becomes: Option<Record>,
+    error: Option<Error>,
+}
+
+/// What came of one that was claimed.
+type Ended = Result<Option<ExitRecord>>;
+
+/// Performs the steps; what came of each, in their order.
+pub(in crate::ops) fn perform(context: &Context, due: Vec<Due>, verb: &str) -> Result<Vec<Done>> {
+    if due.iter().all(|due| due.step.action == Action::Keep) {
+        return Ok(due.into_iter().map(Done::planned).collect());
+    }
+    let maker = process::own_identity().map_err(|error| Error::io("cannot look at this very process", error))?;
+    let claim = Claim { maker, verb: verb.to_owned(), at: EpochMs::now() };
+    let ready = side_by_side(&due, AT_ONCE_MAX, |due| prepare(context, due, &claim));
+    let ready: Vec<Ready> = due
+        .into_iter()
+        .zip(ready)
+        .map(|(due, ready)| match ready {
+            Ok(becomes) => Ready { due, becomes, error: None },
+            Err(error) => Ready { due, becomes: None, error: Some(error) },
+        })
+        .collect();
+    let claimed = context.store().change(verb, |document| claim_all(document, &ready))?.value;
+    let ended = side_by_side(&indices(&ready, &claimed), AT_ONCE_MAX, |at| {
+        (*at, ending::end_both(&context.root, &ready[*at].due.record, context.stop_grace()))
+    });
+    settle(context, &ready, &ended, &claim)?;
+    Ok(told(context, ready, &claimed, ended))
+}
+
+/// What the record is to be once it is claimed. What must be so before that is done here.
+fn prepare(context: &Context, due: &Due, claim: &Claim) -> Result<Option<Record>> {
+    let record = &due.record;
+    Ok(match due.step.action {
+        // Starting is another use case's.
+        Action::Keep | Action::StartAgain => None,
+        Action::End(_) => Some(stopping(record, claim)),
+        Action::Free => Some(free(record)),
+        Action::Adopt => Some(adopted(context, record)?),
+        // Without its orders it can't be brought back: then all of it ends.
+        Action::Restore => Some(restored(context, record).unwrap_or_else(|| stopping(record, claim))),
+    })
+}
+
+/// To be ended by us.
+fn stopping(record: &Record, claim: &Claim) -> Record {
+    Record { status: Status::Stopping, claim: Some(claim.clone()), ..record.clone() }
+}
+
+/// As one that has no process and is to be started. If nobody does, the next sweep will.
+fn free(record: &Record) -> Record {
+    let free = Record { status: Status::Queued, healthy: false, alive: false, claim: None, ..record.clone() };
+    Record { process: None, pid: None, previous: None, ..free }
+}
+
+/// As one that runs. The generation that it was to replace must be gone, and its shim must go by the record.
+fn adopted(context: &Context, record: &Record) -> Result<Record> {
+    ending::end_previous(&context.root, record, context.stop_grace())?;
+    let mut adopted = Record { status: Status::Running, alive: true, claim: None, previous: None, ..record.clone() };
+    let run_dir = record.generation.as_ref().map(|generation| context.root.run_dir(&record.name, generation));
+    if let (None, Some((process, at))) = (&record.process, run_dir.and_then(|dir| ending::read_started(&dir))) {
+        adopted.pid = Some(process.service.pid);
+        adopted.process = Some(process);
+        adopted.started_at = Some(at);
+    }
+    renew::arm(&context.root, &adopted)?;
+    Ok(adopted)
+}
+
+/// The record of the generation that was to be replaced, as its shim's files tell it.
+fn restored(context: &Context, record: &Record) -> Option<Record> {
+    let generation = record.previous.as_ref()?.generation.as_ref()?;
+    let evidence = state::read_one(&context.root.run_dir(&record.name, generation))?;
+    let there = evidence.to_record(process::observe_liveness)?;
+    let is_whole = there.process.is_some() && there.spec.name == record.spec.name && there.scope() == record.scope();
+    is_whole.then_some(there)
+}
+
+/// Writes what each record becomes, where it is still as it was looked at and nobody else is at it; says for which it was.
+fn claim_all(document: &mut Document, ready: &[Ready]) -> Vec<bool> {
+    let mut claim_one = |ready: &Ready| {
+        let (Some(becomes), Some(there)) = (&ready.becomes, document.find_mut(&ready.due.record.name)) else {
+            return false;
+        };
+        let is_ours = there.is_same_life(&ready.due.record)
+            && there.ttl_expires_at == ready.due.record.ttl_expires_at
+            && facts::observe_turn(there) == Turn::Ours;
+        if is_ours {
+            let health = there.clone();
+            *there = becomes.clone();
+            if there.generation == health.generation {
+                // It may have been probed meanwhile.
+                there.healthy = health.healthy;
+                there.last_health_at = health.last_health_at;
+                there.health_proof = health.health_proof;
+            }
+        }
+        is_ours
+    };
+    ready.iter().map(&mut claim_one).collect()
+}
+
+/// The ones that are ours to end.
+fn indices(ready: &[Ready], claimed: &[bool]) -> Vec<usize> {
+    let is_ending = |at: &usize| {
+        let becomes = ready[*at].becomes.as_ref();
+        claimed[*at] && becomes.is_some_and(|record| record.status == Status::Stopping)
+    };
+    (0..ready.len()).filter(is_ending).collect()
+}
+
+/// Removes the records of what has ended, if they are still ours; what would not end stays `stopping`, for the next try.
+fn settle(context: &Context, ready: &[Ready], ended: &[(usize, Ended)], claim: &Claim) -> Result<()> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    context.store().change(&claim.verb, |document| {
+        for (at, outcome) in ended {
+            let name = &ready[*at].due.record.name;
+            let is_ours = |there: &&mut Record| there.claim.as_ref() == Some(claim);
+            match (document.find_mut(name).filter(is_ours), outcome) {
+                (None, _) => {}
+                (Some(_), Ok(_)) => drop(document.remove(name)),
+                (Some(there), Err(_)) => there.claim = None,
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// What came of each; the files of what is gone go too.
+fn told(context: &Context, ready: Vec<Ready>, claimed: &[bool], ended: Vec<(usize, Ended)>) -> Vec<Done> {
+    let mut ended: std::collections::HashMap<usize, Ended> = ended.into_iter().collect();
+    let tell = |(at, ready): (usize, Ready)| {
+        let Ready { due, becomes, error } = ready;
+        let forget = || {
+            let generation = due.record.generation.iter();
+            generation.for_each(|generation| ending::forget(&context.root, &due.record.name, generation));
+        };
+        let (exit, error) = match ended.remove(&at) {
+            Some(Ok(exit)) => {
+                forget();
+                (exit, None)
+            }
+            Some(Err(error)) => (None, Some(error)),
+            None => (None, error),
+        };
+        let is_changed = becomes.is_some() && !claimed[at];
+        Done { exit, error, is_overtaken: is_changed, ..Done::planned(due) }
+    };
+    ready.into_iter().enumerate().map(tell).collect()
+}
