@@ -10,10 +10,10 @@ use super::exit::Outcome;
 
 /// Stop what lives in or below a folder, and exit 0 only once nothing of ours is left there
 ///
-/// For hooks of `git worktree remove`, or before it: `minions managed release DIR && git worktree remove DIR`. Each service that `holders` tells is stopped whole; then records and processes are
-/// looked at again. What would not end keeps its record (exit 1). Processes of others are told and not touched. The folder may
-/// be gone already. With --format json: {"items": […], "released": true, "others": [{"pid", "command"}]}, the items as
-/// of `stop`.
+/// To be run before a folder is removed: `minions managed release DIR && git worktree remove DIR`. Each service that `holders`
+/// tells is stopped whole; then records and processes are looked at again. What would not end keeps its record (exit 1).
+/// Processes of others are told and not touched. The folder may be gone already. With --format json: {"items": […],
+/// "released": true, "others": [{"pid", "command"}]}, the items as of `stop`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: minions managed release /repos/shop")]
 pub(super) struct Args {

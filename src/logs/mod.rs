@@ -6,6 +6,8 @@
 
 mod collapse;
 mod mark;
+mod remove;
 mod rotate;
 
+pub use remove::remove;
 pub use rotate::{Rotation, rotate_if_due};

@@ -1,10 +1,10 @@
 //! `remove-project`: stops and removes every service of a project, and its logs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::base::error::{Error, Result};
-use crate::base::files;
 use crate::base::root::Root;
+use crate::logs;
 use crate::service::Record;
 
 use super::context::Context;
@@ -16,24 +16,16 @@ pub fn run(context: &Context, project: &str) -> Result<Report> {
     stop::end_chosen(context, "remove-project", Choice::Project(project), |record| remove_logs(&context.root, record))
 }
 
+/// Removes the log of its name, and the one that its record names, if that is in the folder of logs.
 fn remove_logs(root: &Root, record: &Record) -> Result<()> {
-    for path in logs_of(root, record) {
-        let failed = |error| {
-            let message = format!("service `{}` has ended, but not its log `{}`", record.name, path.display());
-            Error::io(message, error).with_hint("its record stays; the next try removes both")
-        };
-        files::remove(&path).map_err(failed)?;
-    }
-    Ok(())
-}
-
-/// The files of its log: those of its name, and those that its record names, if they are in the folder of logs.
-fn logs_of(root: &Root, record: &Record) -> Vec<PathBuf> {
-    let mut logs = vec![root.log(&record.name), root.log_previous(&record.name)];
-    let recorded = Path::new(&record.log_path);
-    if recorded.parent() == logs[0].parent() && *recorded != *logs[0] {
-        logs.push(recorded.to_owned());
-        logs.push(PathBuf::from(format!("{}.1", record.log_path)));
-    }
-    logs
+    let log = root.log(&record.name);
+    let removed = logs::remove(&log, &root.log_previous(&record.name)).and_then(|()| {
+        let recorded = Path::new(&record.log_path);
+        let is_another = recorded.parent() == log.parent() && *recorded != *log;
+        if is_another { logs::remove(recorded, Path::new(&format!("{}.1", record.log_path))) } else { Ok(()) }
+    });
+    removed.map_err(|error| {
+        Error::io(format!("service `{}` has ended, and its log cannot be removed", record.name), error)
+            .with_hint("its record stays; the next try removes both")
+    })
 }
