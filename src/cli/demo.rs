@@ -1,6 +1,5 @@
 //! `demo`: a guided tour.
 
-use crate::base::clock::EpochMs;
 use crate::base::error::Error;
 use crate::ops::demo::{self, Told};
 use crate::{ops, view};
@@ -32,7 +31,7 @@ pub(super) fn run(args: &Args, door: &Door) -> Outcome {
             Told::Stopped(report) => view::escape::indented(&view::stop::report_text(report)),
             Told::Listed(records) => {
                 let seen = records.iter().map(|(record, liveness)| (record, *liveness));
-                view::escape::indented(&view::record::draw_list(seen, EpochMs::now(), door.ui.table_style()))
+                view::escape::indented(&super::list::draw(seen, door))
             }
         };
         // A reader that is gone is no error, and the tour still tidies up after itself.

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use crate::base::clock::EpochMs;
 use crate::ops::list::{self, Filter, JsonListing, Listing};
-use crate::service::Status;
-use crate::view::{record, wire};
+use crate::ops::trees::observe_memory;
+use crate::service::{Liveness, Record, Status};
+use crate::view::record::{Listed, draw_list};
+use crate::view::wire;
 
 use super::Door;
 use super::exit::{End, Outcome};
@@ -75,7 +77,14 @@ fn show(listing: &Listing, filter: &Filter, door: &Door) -> Outcome {
         };
         door.ui.note(&format!("no services\n  hint: {hint}"));
     } else {
-        door.ui.data(record::draw_list(listing.items(), EpochMs::now(), door.ui.table_style()))?;
+        door.ui.data(draw(listing.items(), door))?;
     }
     Ok(End::Done)
+}
+
+/// The table of `items`.
+pub(super) fn draw<'a>(items: impl Iterator<Item = (&'a Record, Liveness)> + Clone, door: &Door) -> String {
+    let memory = observe_memory(items.clone());
+    let listed = items.zip(memory).map(|((record, liveness), memory_bytes)| Listed { record, liveness, memory_bytes });
+    draw_list(listed, EpochMs::now(), door.ui.table_style())
 }

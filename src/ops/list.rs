@@ -62,7 +62,7 @@ pub struct Listing {
 
 impl Listing {
     /// The services as just observed, sorted by name.
-    pub fn items(&self) -> impl Iterator<Item = (&Record, Liveness)> {
+    pub fn items(&self) -> impl Iterator<Item = (&Record, Liveness)> + Clone {
         self.order.iter().map(|(at, liveness)| (&self.records[*at], *liveness))
     }
 

@@ -2,6 +2,7 @@
 //! nothing; deliberately not here: any decision about what is shown.
 
 pub mod accept;
+pub mod amount;
 pub mod escape;
 pub mod holders;
 pub mod probed;

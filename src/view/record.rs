@@ -5,22 +5,46 @@ use crate::base::redact;
 use crate::base::span;
 use crate::service::{Exit, Liveness, Probe, Record, Status};
 
+use super::amount;
 use super::escape;
-use super::table::{Cell, Paint, Style, draw, draw_pairs};
+use super::table::{Cell, Column, Paint, Style, draw, draw_pairs};
 
-/// Headings of the list.
-const HEADINGS: [&str; 8] = ["NAME", "PROJECT", "STATUS", "HEALTH", "PID", "PORTS", "UPTIME", "LEFT"];
+/// Columns of the list. Where they do not fit, long names, projects and ports are cut, then columns are left out in the order
+/// UPTIME, PID, MEMORY, PROJECT, LEFT, PORTS, HEALTH, STATUS; the name stays.
+const COLUMNS: [Column; 9] = [
+    Column::new("NAME").cut_to(12),
+    Column::new("PROJECT").cut_to(8).left_out(4),
+    Column::new("STATUS").whole().left_out(8),
+    Column::new("HEALTH").whole().left_out(7),
+    Column::new("PID").whole().left_out(2),
+    Column::new("PORTS").left_out(6),
+    Column::new("UPTIME").whole().left_out(1),
+    Column::new("LEFT").whole().left_out(5),
+    Column::new("MEMORY").whole().left_out(3),
+];
 
 /// What stands where there is nothing to say.
 const NONE: &str = "-";
 
-/// Draws the records with what was just seen of their processes.
-pub fn draw_list<'a>(records: impl Iterator<Item = (&'a Record, Liveness)>, now: EpochMs, style: Style) -> String {
-    let rows: Vec<[Cell; 8]> = records.map(|(record, liveness)| row(record, liveness, now)).collect();
-    draw(HEADINGS, &rows, style)
+/// A record to be listed, and what was just seen of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed<'a> {
+    /// The record.
+    pub record: &'a Record,
+    /// Whether its process is there.
+    pub liveness: Liveness,
+    /// Memory of its whole tree in bytes; `None`: not to be seen.
+    pub memory_bytes: Option<u64>,
 }
 
-fn row(record: &Record, liveness: Liveness, now: EpochMs) -> [Cell; 8] {
+/// Draws a row for each.
+pub fn draw_list<'a>(listed: impl Iterator<Item = Listed<'a>>, now: EpochMs, style: Style) -> String {
+    let rows: Vec<[Cell; 9]> = listed.map(|listed| row(&listed, now)).collect();
+    draw(COLUMNS, &rows, style)
+}
+
+fn row(listed: &Listed<'_>, now: EpochMs) -> [Cell; 9] {
+    let Listed { record, liveness, memory_bytes } = *listed;
     [
         text(&record.name),
         text(&record.owner.project),
@@ -30,6 +54,7 @@ fn row(record: &Record, liveness: Liveness, now: EpochMs) -> [Cell; 8] {
         text(&ports(record)),
         Cell::plain(uptime(record, liveness, now)),
         Cell::plain(left(record, now)),
+        Cell::plain(memory_bytes.map_or_else(|| NONE.to_owned(), amount::short)),
     ]
 }
 
