@@ -121,16 +121,18 @@ pub(super) fn observe(policy: ListenerProof, ends: Ends, target: &Target<'_>) ->
     }
     // What cannot be observed is not known; what follows from that the policy says.
     let accepted = observe_server_end(ends.peer, ends.local).ok().flatten();
-    let accepted = accepted.map(|socket| one_owner(&socket, target));
-    if policy == ListenerProof::Prefer && accepted == Some(Owner::Ours) {
+    if policy == ListenerProof::Prefer && accepted.is_some_and(|socket| is_near(socket.inode, target)) {
         // The common case: `decide` would not look at the listeners.
         return Ok(Proof::Tree);
     }
     let listeners = observe_listeners(&[ends.peer.port()]).unwrap_or_default();
     let listeners = answering(&listeners, ends.peer);
-    let owners = observe_owners(&inodes(&listeners), target);
+    // All at once: to look into every process costs the same for one socket as for several.
+    let inodes: Vec<u64> = listeners.iter().chain(&accepted).map(|socket| socket.inode).collect();
+    let owners = observe_owners(&inodes, target);
     let owner = |socket: &Socket| owners.get(&socket.inode).cloned().unwrap_or(Owner::Unknown);
     let listeners: Vec<Owner> = listeners.iter().map(owner).collect();
+    let accepted = accepted.as_ref().map(owner);
     match decide(policy, &listeners, accepted.as_ref()) {
         Verdict::Tree => Ok(Proof::Tree),
         Verdict::Unverified => Ok(Proof::Unverified),
@@ -142,12 +144,10 @@ pub(super) fn observe(policy: ListenerProof, ends: Ends, target: &Target<'_>) ->
     }
 }
 
-fn inodes(sockets: &[Socket]) -> Vec<u64> {
-    sockets.iter().map(|socket| socket.inode).collect()
-}
-
-fn one_owner(socket: &Socket, target: &Target<'_>) -> Owner {
-    observe_owners(&[socket.inode], target).remove(&socket.inode).unwrap_or(Owner::Unknown)
+/// Whether the service's own process holds the socket, or one that descends from it in plain sight.
+fn is_near(inode: u64, target: &Target<'_>) -> bool {
+    let holds = |pids: &[u32]| !observe_holders(&[inode], pids).is_empty();
+    target.service.is_some_and(|service| holds(&[service.pid]) || holds(&observe_offspring(service.pid)))
 }
 
 fn explain(peer: SocketAddr, holder: &Holder) -> Failure {

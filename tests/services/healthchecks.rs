@@ -249,3 +249,35 @@ fn probes_run_side_by_side_and_no_proxy_is_asked() {
     trap.set_nonblocking(true).expect("set");
     assert!(trap.accept().is_err(), "nobody asked the proxy");
 }
+
+/// So many servers at once are too heavy for every run: `just soak`. What it prints is in docs/performance.md.
+#[test]
+#[ignore = "starts 100 servers; `just soak` runs it"]
+fn a_hundred_probes_of_one_second_take_little_more_than_one() {
+    const COUNT: usize = 100;
+    let world = World::new();
+    world.set(&json!({"maxSpecsPerFile": COUNT}));
+    let slow = |at: usize| {
+        let mut spec = world.server(&format!("s-{at}"), "slow");
+        spec["args"].as_array_mut().expect("args").push(json!("1000"));
+        spec
+    };
+    up(&world, &(0..COUNT).map(slow).collect::<Vec<_>>());
+    let began = Instant::now();
+    let mut probing =
+        world.command(&["healthcheck", "--format", "json"]).stdout(Stdio::piped()).spawn().expect("it starts");
+    let status = format!("/proc/{}/status", probing.id());
+    let mut threads_max = 0;
+    while probing.try_wait().expect("our own child").is_none() {
+        let now = std::fs::read_to_string(&status).unwrap_or_default();
+        let threads = now.lines().find_map(|line| line.strip_prefix("Threads:")?.trim().parse::<usize>().ok());
+        threads_max = threads_max.max(threads.unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let took = began.elapsed();
+    let output = probing.wait_with_output().expect("it has ended");
+    println!("{COUNT} probes of 1 s: {took:?}, at most {threads_max} threads");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!((2..=COUNT).contains(&threads_max), "{threads_max} threads");
+}
