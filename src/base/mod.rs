@@ -13,4 +13,5 @@ pub mod lock;
 pub mod nearest;
 pub mod redact;
 pub mod root;
+pub mod shared_look;
 pub mod span;

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::ops::ControlFlow;
 
 use crate::base::excerpt::excerpt;
 use crate::process::{Socket, observe_all_holders, observe_listeners, observe_portrait};
@@ -99,15 +98,9 @@ pub fn observe_ports_in_use(ports: &[u16]) -> Vec<PortInUse> {
 /// The first process, by pid, that holds each of `sockets`: of a server and its workers most often the server.
 fn observe_first_holders(sockets: &[Socket]) -> HashMap<u64, u32> {
     let inodes: Vec<u64> = sockets.iter().map(|socket| socket.inode).collect();
-    let mut holders = HashMap::new();
-    let look = |pid, inode| {
-        holders.entry(inode).or_insert(pid);
-        let is_done = inodes.iter().all(|inode| holders.contains_key(inode));
-        if is_done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
     // Without a listing of processes the ports are in use all the same.
-    observe_all_holders(&inodes, look).ok();
-    holders
+    let all = observe_all_holders(&inodes).unwrap_or_default();
+    all.into_iter().filter_map(|(inode, pids)| Some((inode, *pids.first()?))).collect()
 }
 
 /// Where the system has no list of sockets: a port that cannot be bound is in use. This alone would miss holders that

@@ -6,9 +6,7 @@
 //! several listeners share one address (SO_REUSEPORT).
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
 
 use crate::config::ListenerProof;
 use crate::process::{
@@ -175,19 +173,12 @@ fn observe_owners(inodes: &[u64], target: &Target<'_>) -> HashMap<u64, Owner> {
         return owners;
     }
     let open: Vec<u64> = inodes.iter().copied().filter(|inode| !owners.contains_key(inode)).collect();
-    let mut foreign: HashMap<u64, Owner> = HashMap::new();
-    let look = |pid, inode| {
-        // Ours were all looked at above, so nobody here is in the tree; and one foreign holder is enough.
-        if let Entry::Vacant(vacant) = foreign.entry(inode)
-            && let found @ Owner::Foreign(_) = Owner::of(vec![observe_holder(pid, target)])
-        {
-            vacant.insert(found);
-        }
-        if foreign.len() == open.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
-    // A listing that fails leaves them unknown.
-    observe_all_holders(&open, look).ok();
-    owners.extend(foreign);
+    // Ours were all looked at above, so nobody here is in the tree; and one foreign holder is enough. A listing that fails
+    // leaves them unknown.
+    for (inode, pids) in observe_all_holders(&open).unwrap_or_default() {
+        let mut found = pids.into_iter().map(|pid| Owner::of(vec![observe_holder(pid, target)]));
+        owners.extend(found.find(|owner| matches!(owner, Owner::Foreign(_))).map(|owner| (inode, owner)));
+    }
     owners
 }
 

@@ -1,6 +1,6 @@
 //! Which managed service a pid belongs to. Impure: looks at the process table.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::process::Table;
 use crate::service::Record;
@@ -28,6 +28,14 @@ impl<'a> Families<'a> {
     /// The record in whose tree `pid` is.
     pub(crate) fn owner(&self, pid: u32) -> Option<&'a Record> {
         self.members.iter().find(|(_, pids)| pids.contains(&pid)).map(|(record, _)| *record)
+    }
+
+    /// The name of the record that each process of any belongs to: of the first in the file, where trees overlap.
+    pub(crate) fn owners(&self) -> HashMap<u32, String> {
+        let of = |(record, pids): &(&'a Record, HashSet<u32>)| {
+            pids.iter().map(|pid| (*pid, record.name.clone())).collect::<Vec<_>>()
+        };
+        self.members.iter().rev().flat_map(of).collect()
     }
 
     /// The pids of `record`'s tree.

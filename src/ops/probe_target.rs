@@ -1,8 +1,10 @@
 //! What a probe must know of a recorded service beside its healthcheck: its environment, its tree, and which other service
 //! a pid belongs to. One place for the first health of a start and for every later probe.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use crate::base::shared_look::SharedLook;
 use crate::health::Target;
 use crate::process::Table;
 use crate::service::{Identity, Record};
@@ -17,12 +19,16 @@ pub(super) struct Probing<'a> {
     context: &'a Context,
     /// The state, read once, and only if somebody asks: when a service's own process does not hold the socket.
     document: OnceLock<Document>,
+    /// The process table; `None` where it cannot be had.
+    table: SharedLook<Option<Table>>,
+    /// Which service each process of any belongs to.
+    owners: SharedLook<HashMap<u32, String>>,
 }
 
 impl<'a> Probing<'a> {
     /// Of one command.
     pub(super) fn new(context: &'a Context) -> Self {
-        Self { context, document: OnceLock::new() }
+        Self { context, document: OnceLock::new(), table: SharedLook::new(), owners: SharedLook::new() }
     }
 
     /// Calls `probe` with what it must know of `record`, whose process is `service`, if it is known.
@@ -36,7 +42,8 @@ impl<'a> Probing<'a> {
         // Whoever descends from the shim, or, without one, from the service itself.
         let top = record.process.as_ref().map(|process| process.shim.pid).or(service.map(|service| service.pid));
         let tree = || {
-            let below = top.and_then(|top| Some(Table::observe().ok()?.descendants(top)));
+            let table = self.table.observe(|| Table::observe().ok());
+            let below = top.and_then(|top| Some(table.as_ref().as_ref()?.descendants(top)));
             below.unwrap_or_default().into_iter().map(|member| member.pid).collect()
         };
         let other = |pid: u32| self.other_service(&record.name, pid);
@@ -59,8 +66,10 @@ impl<'a> Probing<'a> {
 
     /// The managed service, other than `name`, that `pid` belongs to.
     fn other_service(&self, name: &str, pid: u32) -> Option<String> {
-        let document = self.document.get_or_init(|| self.context.store().read().unwrap_or_default());
-        let owner = Families::observe(document).owner(pid)?;
-        (owner.name != name).then(|| owner.name.clone())
+        let owners = self.owners.observe(|| {
+            let document = self.document.get_or_init(|| self.context.store().read().unwrap_or_default());
+            Families::observe(document).owners()
+        });
+        owners.get(&pid).filter(|owner| *owner != name).cloned()
     }
 }

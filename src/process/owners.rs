@@ -2,41 +2,53 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::ops::ControlFlow;
+
+use crate::base::shared_look::SharedLook;
+
+/// Sockets by their inode, each with the pids that hold it, in order.
+type Holders = HashMap<u64, Vec<u32>>;
 
 /// Which of the sockets `inodes` are held by which of `pids`: inode to pids, in the order of `pids`. A process that is
 /// gone or that we may not look into holds nothing as far as we know.
-pub fn observe_holders(inodes: &[u64], pids: &[u32]) -> HashMap<u64, Vec<u32>> {
-    let mut holders: HashMap<u64, Vec<u32>> = HashMap::new();
+pub fn observe_holders(inodes: &[u64], pids: &[u32]) -> Holders {
+    let mut holders = Holders::new();
     for &pid in pids {
-        held_by(pid, inodes, |inode| {
-            let known = holders.entry(inode).or_default();
-            if known.last() != Some(&pid) {
-                known.push(pid);
+        held_by(pid, |inode| {
+            if inodes.contains(&inode) {
+                add(&mut holders, inode, pid);
             }
         });
     }
     holders
 }
 
-/// Looks into every process for the sockets `inodes`, in the order of pids, and calls `found` with each holder and inode
-/// until that breaks off. Some 20 µs a process, so this is for when the likely ones do not hold them.
-pub fn observe_all_holders(inodes: &[u64], mut found: impl FnMut(u32, u64) -> ControlFlow<()>) -> io::Result<()> {
+/// The same, but looks into every process, in the order of pids. Some 20 µs a process, so this is for when the likely ones
+/// do not hold them; who asks at the same time shares a look.
+pub fn observe_all_holders(inodes: &[u64]) -> io::Result<Holders> {
+    static ALL: SharedLook<io::Result<Holders>> = SharedLook::new();
+    match &*ALL.observe(observe_every_holder) {
+        Ok(all) => Ok(inodes.iter().filter_map(|inode| Some((*inode, all.get(inode)?.clone()))).collect()),
+        Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+    }
+}
+
+fn observe_every_holder() -> io::Result<Holders> {
     let mut pids: Vec<u32> =
         std::fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
     pids.sort_unstable();
+    let mut holders = Holders::new();
     for pid in pids {
-        let mut flow = ControlFlow::Continue(());
-        held_by(pid, inodes, |inode| {
-            if flow.is_continue() {
-                flow = found(pid, inode);
-            }
-        });
-        if flow.is_break() {
-            break;
-        }
+        held_by(pid, |inode| add(&mut holders, inode, pid));
     }
-    Ok(())
+    Ok(holders)
+}
+
+/// Notes that `pid` holds `inode`, by however many descriptors.
+fn add(holders: &mut Holders, inode: u64, pid: u32) {
+    let known = holders.entry(inode).or_default();
+    if known.last() != Some(&pid) {
+        known.push(pid);
+    }
 }
 
 /// How many descendants are looked for at most: a service of more is found by the process table.
@@ -64,9 +76,9 @@ pub fn observe_offspring(pid: u32) -> Vec<u32> {
     found
 }
 
-/// Calls `found` for each descriptor of `pid` that is one of the sockets `inodes`.
+/// Calls `found` for each descriptor of `pid` that is a socket.
 #[cfg(target_os = "linux")]
-fn held_by(pid: u32, inodes: &[u64], mut found: impl FnMut(u64)) {
+fn held_by(pid: u32, mut found: impl FnMut(u64)) {
     use rustix::fs::{CWD, Mode, OFlags, RawDir, openat, readlinkat_raw};
     use std::mem::MaybeUninit;
 
@@ -78,14 +90,14 @@ fn held_by(pid: u32, inodes: &[u64], mut found: impl FnMut(u64)) {
         // `socket:[12345]`; what does not fit is no socket.
         let mut link = [MaybeUninit::<u8>::uninit(); 40];
         let Ok((link, _)) = readlinkat_raw(&dir, entry.file_name(), &mut link) else { continue };
-        if let Some(inode) = socket_inode(link).filter(|inode| inodes.contains(inode)) {
+        if let Some(inode) = socket_inode(link) {
             found(inode);
         }
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn held_by(_pid: u32, _inodes: &[u64], _found: impl FnMut(u64)) {}
+fn held_by(_pid: u32, _found: impl FnMut(u64)) {}
 
 /// The number in `socket:[12345]` (proc_pid_fd(5)).
 #[cfg(target_os = "linux")]
@@ -132,13 +144,8 @@ mod tests {
         let me = std::process::id();
         assert_eq!(observe_holders(&[inode], &[1 << 30, me]).get(&inode), Some(&vec![me]));
         assert!(observe_holders(&[inode + 1_000_000_000], &[me]).is_empty());
-        let mut all = Vec::new();
-        let look = |pid, inode| {
-            all.push((pid, inode));
-            ControlFlow::Continue(())
-        };
-        observe_all_holders(&[inode], look).expect("a listing");
-        assert!(all.contains(&(me, inode)), "{all:?}");
+        let all = observe_all_holders(&[inode, inode + 1_000_000_000]).expect("a listing");
+        assert!(all.len() == 1 && all[&inode].contains(&me), "{all:?}");
     }
 
     #[test]
