@@ -226,7 +226,9 @@ fn nothing_is_done_at_all_if_one_name_is_unknown_claimed_or_services_are_switche
 fn a_restart_that_does_not_become_healthy_is_stopped_and_its_declaration_stays() {
     let world = World::new();
     let script = "if [ -e broken ]; then echo one; echo two; exit 7; fi; exec sleep 1000";
-    accept(&world, &[world.shell("s", script), world.shell("well", "exec sleep 1000")]);
+    let mut spec = world.shell("s", script);
+    spec["healthcheck"]["cmd"] = json!("sh -c 'test ! -e broken && echo ok'");
+    accept(&world, &[spec, world.shell("well", "exec sleep 1000")]);
     let old = world.record("s");
     std::fs::write(world.dir.path().join("work/broken"), "").expect("written");
     let report = restart(&world, &["s", "well"]).ended(5).json();
