@@ -14,7 +14,7 @@ use super::exit::Outcome;
 /// service, else name, base_url and ports, else the first of them and how many more there are. Nothing is printed if there is
 /// none. With --format json: {"text", "included", "omitted", "form"}, form one of full, compact, cut, empty.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Example: minions managed context --project shop --worktree .")]
+#[command(after_help = "Example: minions managed context --project shop --worktree /repos/shop")]
 pub(super) struct Args {
     /// The agent's project
     #[arg(long, value_name = "P")]

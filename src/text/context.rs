@@ -1,6 +1,8 @@
 //! What is live, told to an agent, pure. It reaches other agents' prompts, so what agents wrote stands in it as data only
 //! (`data`), and it is never longer than asked.
 
+use std::time::Duration;
+
 use crate::base::clock::EpochMs;
 use crate::base::redact::DenyPatterns;
 use crate::base::span;
@@ -141,10 +143,16 @@ fn push_full(text: &mut String, service: &Live<'_>, manner: &Manner<'_>) {
         text.extend([",\"log\":", &data::quoted_cut(log_path, PATH_BYTES_MAX)]);
     }
     if let Some(end) = expires_at {
-        let left = span::short(end.since(manner.now));
+        let left = left(end.since(manner.now));
         text.extend([",\"expires\":\"", &span::utc(end.0), ", in ", &left, "\""]);
     }
     text.push_str("}\n");
+}
+
+/// A span in whole minutes, so that the text is not another one each second; the last minute in seconds.
+fn left(span: Duration) -> String {
+    let seconds = span.as_secs();
+    span::short(Duration::from_secs(if seconds < 60 { seconds } else { seconds - seconds % 60 }))
 }
 
 fn push_ports(text: &mut String, ports: &[u16]) {

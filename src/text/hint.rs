@@ -79,7 +79,9 @@ fn limits(settings: &Settings) -> Vec<String> {
         env(settings),
         format!("`ports`: at most {PORTS_MAX}, each {PORT_MIN}-{PORT_MAX} and free"),
         format!("`ttl_minutes`: {TTL_MINUTES_MIN}-{max_ttl_minutes}; {default_ttl_minutes} if left out"),
-        format!("`attrs`: facts for other agents, no secrets; at most {max_attrs_bytes} bytes of compact JSON"),
+        format!(
+            "`attrs`: facts for other agents, such as `base_url`; no secrets; at most {max_attrs_bytes} bytes of compact JSON"
+        ),
         healthcheck(settings),
     ]
 }

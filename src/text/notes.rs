@@ -94,9 +94,11 @@ fn fenced(text: &str) -> String {
     format!("{fence}text\n{}\n{fence}\n", body.trim_end_matches('\n'))
 }
 
-/// A control character as its escape, anything else as it is.
+/// A control character, or one that reorders or hides text, as its escape; anything else as it is: people read this.
 fn plain(c: char) -> Vec<char> {
-    if c.is_control() { c.escape_default().collect() } else { vec![c] }
+    let is_unseen =
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    if c.is_control() || is_unseen { c.escape_default().collect() } else { vec![c] }
 }
 
 fn put(text: &mut String, words: std::fmt::Arguments<'_>) {
@@ -110,14 +112,14 @@ mod tests {
 
     #[test]
     fn a_log_cannot_break_out_of_its_fence() {
-        let log_tail = ["```".to_owned(), "# I am a heading".to_owned(), "\u{1b}[2J".to_owned(), "````".to_owned()];
+        let log_tail = ["```", "# I am a heading", "\u{1b}[2J\u{202e}\u{2028}", "````"].map(str::to_owned);
         let start = FailedStart { name: "web", error: "exit code 1\n# fake", log_path: "/l", log_tail: &log_tail };
         let text = failed_starts("ripley", &[start]);
         let fence = "`````";
         let open = text.find(&format!("{fence}text\n")).expect("a fence");
         let close = text.rfind(&format!("\n{fence}\n")).expect("its end");
         assert!(open < text.find("# I am").expect("the log") && text.find("# I am").expect("the log") < close);
-        assert!(!text.contains('\u{1b}'), "{text}");
+        assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{2028}']), "{text}");
         assert!(text.contains("exit code 1\\n# fake"), "{text}");
     }
 }
