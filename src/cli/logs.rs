@@ -15,9 +15,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Print the end of a service's log, and follow it if asked
 ///
-/// On a terminal, escapes other than colours are taken out; elsewhere the log goes through as it is. Following goes on
-/// over rotations, and when the service ends, until interrupted or until nobody reads. A service that was stopped may
-/// have left its log: it is found by its name. With --format json: {"name", "log_path", "lines": […]}.
+/// On a terminal, escapes other than colours are taken out; elsewhere the log goes through as it is. Lines from before the
+/// last rotation come first if the log has fewer than asked for. Following goes on over rotations, each line once, and
+/// when the service ends, until interrupted or until nobody reads. A service that was stopped may have left its log: it is
+/// found by its name. With --format json: {"name", "log_path", "lines": […]}.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: minions managed logs web -n 100 -f")]
 pub(super) struct Args {
@@ -30,7 +31,7 @@ pub(super) struct Args {
     /// Go on printing what the service writes, until interrupted
     #[arg(short, long)]
     follow: bool,
-    /// The log before the last rotation
+    /// Only the log from before the last rotation
     #[arg(long, conflicts_with = "follow")]
     previous: bool,
 }
@@ -53,9 +54,15 @@ pub(super) fn run(args: &Args, door: &Door) -> Outcome {
     let is_terminal = door.ui.is_terminal();
     loop {
         let bytes = follower.next_bytes()?;
+        let lost = follower.take_lost();
+        if lost > 0 {
+            door.ui.note(&format!("{lost} bytes were rotated away before they could be read"));
+        }
         if !bytes.is_empty() {
             door.ui.data(if is_terminal { filter.feed(&bytes) } else { bytes })?;
-        } else if !args.follow || !door.ui.wait_for_reader(PAUSE) {
+        } else if args.follow && door.ui.wait_for_reader(PAUSE) {
+            follower.look_again()?;
+        } else {
             return Ok(door.end(None, place.set_aside.as_ref()));
         }
     }

@@ -5,9 +5,15 @@
 //! Not here: which log is whose (`ops::logs`), and how lines are shown (`view`).
 
 mod collapse;
+mod follow;
+mod lines;
 mod mark;
+mod reader;
 mod remove;
 mod rotate;
 
+pub use follow::Follower;
+pub use lines::{end, last_lines, lines_after};
+pub use reader::previous_of;
 pub use remove::remove;
 pub use rotate::{Rotation, rotate_if_due};

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use crate::base::error::Result;
 use crate::base::redact::{self, DenyPatterns};
+use crate::logs;
 use crate::state::SetAside;
 
 use super::context::Context;
 use super::find;
-use super::logs;
 use super::shown::{self, Seen};
 
 /// Lines of the log that are shown beside the record.

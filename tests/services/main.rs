@@ -17,6 +17,7 @@ mod ports;
 mod release;
 mod renew;
 mod restart;
+mod rotation;
 mod scopes;
 mod support;
 mod sweep;

@@ -6,6 +6,7 @@ use crate::base::clock::EpochMs;
 use crate::base::error::Error;
 use crate::base::files;
 use crate::base::ids::Generation;
+use crate::logs;
 use crate::process::{self, MINIONS_GENERATION, MINIONS_NAME, ShimStart};
 use crate::service::{EnvVars, ExitRecord, Process, Record};
 use crate::state::{self, Launch};
@@ -21,7 +22,7 @@ pub(super) enum Performed {
         process: Process,
         /// When it was spawned.
         at: EpochMs,
-        /// The log's length before it wrote anything.
+        /// The position at which its log ended before it wrote anything.
         log_from: u64,
     },
     /// It could not be started; nothing of the new generation lives.
@@ -68,7 +69,7 @@ fn end_old(starter: &Starter<'_>, old: &Record) -> Result<(), Error> {
 }
 
 /// Writes the shim's orders, with the record beside them, before it has its word: from then on the service can be found.
-/// Returns the log's length.
+/// Returns the position at which the log ends.
 fn order(starter: &Starter<'_>, record: &Record, generation: &Generation) -> Result<u64, Error> {
     let log_path = Path::new(&record.log_path);
     if let Some(dir) = log_path.parent() {
@@ -86,7 +87,8 @@ fn order(starter: &Starter<'_>, record: &Record, generation: &Generation) -> Res
         grace_ms: u64::try_from(starter.context.stop_grace().as_millis()).unwrap_or(u64::MAX),
     };
     state::write_launch(&starter.context.root.run_dir(&record.name, generation), &launch, record)?;
-    Ok(std::fs::metadata(log_path).map_or(0, |meta| meta.len()))
+    // A log that cannot be read has no tail either.
+    Ok(logs::end(log_path).unwrap_or(0))
 }
 
 /// The service's whole environment: what is passed on, overridden by its own, and its marks.

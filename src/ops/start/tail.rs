@@ -1,36 +1,22 @@
-//! The last lines of a log, of one generation only. Impure: reads the log.
+//! The last lines of a log, of one generation only.
 
-use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use crate::base::files;
+use crate::logs;
 
 /// Contract section 6 and the alert: this many lines.
 pub(super) const LINES_MAX: usize = 20;
-/// Beyond this many bytes from the end nothing is read: 20 lines of up to 3 KiB.
-const BYTES_MAX: u64 = 64 << 10;
 
-/// The last lines after byte `from`, without line ends, invalid UTF-8 replaced. A log that cannot be read has none; one
-/// that is shorter than `from` was rotated meanwhile and is read from its start.
+/// The last lines after the position `from`, which [`logs::end`] told before the generation wrote anything. A log that
+/// cannot be read has none; one that ends before that is another one by now and is read from its start.
 pub(super) fn tail(log_path: &Path, from: u64) -> Vec<String> {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = files::open_read(log_path)?;
-        let length = file.metadata()?.len();
-        let start = if from <= length { from } else { 0 };
-        file.seek(SeekFrom::Start(start.max(length.saturating_sub(BYTES_MAX))))?;
-        let mut bytes = Vec::new();
-        file.take(BYTES_MAX).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read().unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(LINES_MAX)..].iter().map(|line| (*line).to_owned()).collect()
+    logs::lines_after(log_path, from, LINES_MAX).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::files;
 
     #[test]
     fn only_the_last_lines_of_the_generation_are_told() {
