@@ -25,9 +25,11 @@ pub(super) fn run(args: &Args, door: &Door) -> Outcome {
     let program = std::env::current_exe().map_err(|error| Error::io("cannot find this very program", error))?;
     demo::run((&program, &["managed", "demo", "--serve"]), super::environment(), &|told| {
         let text = match told {
-            Told::Line(line) => format!("\n{line}\n").replace("\n\n   ", "   "),
+            Told::Line(line) if line.starts_with(' ') => format!("{line}\n"),
+            Told::Line(line) => format!("\n{line}\n"),
             Told::Text(text) => view::escape::indented(text),
             Told::Accepted(report) => view::escape::indented(&view::accept::report_text(report, false)),
+            Told::Swept(report) => view::escape::indented(&view::sweep::report_text(report, door.ui.table_style())),
             Told::Stopped(report) => view::escape::indented(&view::stop::report_text(report)),
             Told::Listed(records) => {
                 let seen = records.iter().map(|(record, liveness)| (record, *liveness));

@@ -1,22 +1,18 @@
 //! `demo`: a guided tour in a temporary root, with a real service of our own. Each step is done by the same use cases
-//! that the commands use. Impure: makes and removes a temporary folder, asks the service over HTTP.
+//! that the commands use. Impure: kills the service, asks it over HTTP.
 
-use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::json;
 
 use crate::base::error::{Error, Kind, Result};
-use crate::base::files::{self, Durability};
-use crate::base::ids::AgentName;
-use crate::base::root::Root;
-use crate::config::Settings;
 use crate::process;
-use crate::service::{Liveness, Record};
+use crate::service::{EnvVars, Liveness, Record};
 
-use super::accept::{self, Outcome, Progress, Report, Request};
-use super::context::Context;
-use super::demo_server::{ask, free_port};
-use super::{facts, stop};
+use super::accept::{Outcome, Progress, Report};
+use super::demo_server::ask;
+use super::demo_stage::{AGENT, PROJECT, Server, Stage};
+use super::{live, stop, sweep};
 
 /// What the tour tells, in order. Doors render it.
 #[derive(Debug)]
@@ -29,154 +25,135 @@ pub enum Told<'a> {
     Accepted(&'a Report),
     /// The records there are, each with how it was found.
     Listed(&'a [(Record, Liveness)]),
+    /// What became of a sweep, or would.
+    Swept(&'a sweep::Report),
     /// What became of a stop.
     Stopped(&'a stop::Report),
 }
 
-/// The agent of the tour.
-const AGENT: &str = "ripley";
+/// A killed process and its shim are gone much sooner.
+const END_LIMIT: Duration = Duration::from_secs(10);
 
 /// Gives the tour. `server` is the command line of the service: the program, and its arguments before the port.
-pub fn run(server: (&Path, &[&str]), env: crate::service::EnvVars, tell: &dyn Fn(Told<'_>)) -> Result<()> {
-    let stage = Stage::set(server.0, env)?;
-    let line = |text: String| tell(Told::Line(text));
-    line(format!("A temporary root and a git worktree are in {}", stage.dir.path().display()));
-    let free = free_port().map_err(|error| Error::io("cannot find a free port", error))?;
-    let port = free.number;
+pub fn run(server: Server<'_>, env: EnvVars, tell: &dyn Fn(Told<'_>)) -> Result<()> {
+    let tour = Tour { stage: Stage::set(server, env)?, tell };
+    tour.line(&format!("A temporary root and a git worktree are in {}", tour.stage.dir.path().display()));
+    tour.declare()?;
+    tour.look()?;
+    tour.crash()?;
+    tour.stop()
+}
 
-    line(format!("1. Agent {AGENT} declares a service, in agents/{AGENT}/managed-spawn.json, with two mistakes:"));
-    let bad = stage.declare(server, port, &json!({"ports": [80], "ttl_minutes": "soon"}))?;
-    tell(Told::Text(&bad));
-    line("2. `minions managed accept ripley` judges it, names every failure, starts nothing:".into());
-    let rejected = stage.accept()?;
-    tell(Told::Accepted(&rejected));
-    expect(&rejected, Outcome::Rejected)?;
+struct Tour<'a> {
+    stage: Stage<'a>,
+    tell: &'a dyn Fn(Told<'_>),
+}
 
-    line("3. The agent mends it; it is accepted, started detached, and waited for until it is healthy:".into());
-    stage.declare(server, port, &json!({}))?;
-    let accepted = stage.accept_telling(&|progress| {
-        if let Progress::Done { name, words, is_up: _ } = progress {
-            line(format!("   {name}: {words}"));
+impl Tour<'_> {
+    fn line(&self, text: &str) {
+        (self.tell)(Told::Line(text.to_owned()));
+    }
+
+    /// A sidecar with mistakes, then a good one.
+    fn declare(&self) -> Result<()> {
+        let stage = &self.stage;
+        self.line(&format!(
+            "1. Agent {AGENT} declares a service, in agents/{AGENT}/managed-spawn.json, with two mistakes:"
+        ));
+        (self.tell)(Told::Text(&stage.declare(&json!({"ports": [80], "ttl_minutes": "soon"}))?));
+        self.line(&format!("2. `minions managed accept {AGENT}` judges it, names every failure, starts nothing:"));
+        self.accept(Outcome::Rejected)?;
+        self.line("3. The agent mends it; it is accepted, started detached, and waited for until it is healthy:");
+        stage.declare(&json!({}))?;
+        self.accept(Outcome::Accepted)
+    }
+
+    /// What others see of the service.
+    fn look(&self) -> Result<()> {
+        let stage = &self.stage;
+        let address = stage.address();
+        self.line(&format!("4. It answers at {address}:"));
+        let answer = ask(stage.port.number).map_err(|error| Error::io(format!("cannot ask {address}"), error))?;
+        (self.tell)(Told::Text(&answer));
+        self.line("5. `minions managed list` shows it to people:");
+        (self.tell)(Told::Listed(&stage.records()?));
+        self.line(&format!("6. `minions managed context --project {PROJECT}` tells the next agent's prompt of it:"));
+        let request = live::Request { project: PROJECT.into(), worktree: None, names_root: false };
+        let words = live::run(&stage.context, &request)?.words;
+        if words.included != 1 {
+            return Err(broken("the context does not tell of the service"));
         }
-    })?;
-    tell(Told::Accepted(&accepted));
-    expect(&accepted, Outcome::Accepted)?;
-
-    line(format!("4. It answers at http://127.0.0.1:{port}/:"));
-    let answer = ask(port).map_err(|error| Error::io(format!("cannot ask 127.0.0.1:{port}"), error))?;
-    tell(Told::Text(&answer));
-    line("5. `minions managed list` shows it to the next agent:".into());
-    let records = stage.context.store().read()?.records;
-    let seen: Vec<(Record, Liveness)> =
-        records.iter().map(|record| (record.clone(), facts::observe_service(record))).collect();
-    tell(Told::Listed(&seen));
-
-    line("6. Accepting the same again changes nothing:".into());
-    stage.declare(server, port, &json!({}))?;
-    let again = stage.accept()?;
-    tell(Told::Accepted(&again));
-    expect(&again, Outcome::Unchanged)?;
-
-    line("7. `minions managed stop hello` ends its whole tree and removes its record:".into());
-    let stopped = stop::run(&stage.context, &["hello".to_owned()])?;
-    tell(Told::Stopped(&stopped));
-    let left = records.iter().filter_map(|record| record.generation.as_ref()).map(process::observe_marked);
-    let left: usize = left.map(|found| found.map_or(1, |found| found.len())).sum();
-    if left > 0 {
-        return Err(broken("the stop left processes behind"));
-    }
-    line("   No process of it is left. The temporary root is removed.".into());
-    Ok(())
-}
-
-/// The temporary world of the tour. Dropping it ends what lives in it.
-struct Stage {
-    dir: tempfile::TempDir,
-    worktree: PathBuf,
-    context: Context,
-    agent: AgentName,
-}
-
-impl Stage {
-    fn set(program: &Path, env: crate::service::EnvVars) -> Result<Self> {
-        let failed = |error: std::io::Error| Error::io("cannot make a temporary folder for the demo", error);
-        let dir = tempfile::Builder::new().prefix("minions-demo-").tempdir().map_err(failed)?;
-        let worktree = dir.path().join("worktree");
-        files::create_dir(&worktree.join(".git")).map_err(failed)?;
-        let own_name = program.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut settings = Settings::default();
-        settings.executable_allowlist.push(own_name);
-        let context = Context { root: Root::at(dir.path().join("root")), settings, env };
-        Ok(Self { dir, worktree, context, agent: AgentName::parse(AGENT)? })
+        (self.tell)(Told::Text(&words.text));
+        self.line("7. Accepting the same again changes nothing:");
+        stage.declare(&json!({}))?;
+        self.accept(Outcome::Unchanged)
     }
 
-    /// Writes the sidecar of a service on `port`, with `changes` to its spec, and returns the text.
-    fn declare(&self, server: (&Path, &[&str]), port: u16, changes: &serde_json::Value) -> Result<String> {
-        let url = format!("http://127.0.0.1:{port}/");
-        let port_text = port.to_string();
-        let args: Vec<&str> = server.1.iter().copied().chain([port_text.as_str()]).collect();
-        let mut spec = json!({
-            "name": "hello",
-            "cmd": server.0,
-            "args": args,
-            "cwd": self.worktree,
-            "ports": [port],
-            "ttl_minutes": 5,
-            "attrs": {"base_url": url},
-            "healthcheck": {"type": "http", "url": url, "expect_status": 200, "timeout_s": 20},
-        });
-        for (key, value) in changes.as_object().into_iter().flatten() {
-            spec[key] = value.clone();
+    /// The service is killed, and a sweep finds that out.
+    fn crash(&self) -> Result<()> {
+        let stage = &self.stage;
+        self.line("8. It crashes: SIGKILL, as when memory runs out. The list shows what is true:");
+        kill(&stage.records()?)?;
+        (self.tell)(Told::Listed(&stage.records()?));
+        self.line("9. `minions managed sweep --dry-run` says what is due, and why:");
+        let due = sweep::run(&stage.context, sweep::Request { is_dry_run: true })?;
+        (self.tell)(Told::Swept(&due));
+        self.line("10. `minions managed sweep`, which a timer runs, does it:");
+        let swept = sweep::run(&stage.context, sweep::Request { is_dry_run: false })?;
+        (self.tell)(Told::Swept(&swept));
+        if !stage.records()?.is_empty() {
+            return Err(broken("the sweep left a dead service in the list"));
         }
-        let text = format!("{:#}\n", json!({"specs": [spec], "written_by": AGENT}));
-        let path = self.context.root.sidecar(&self.agent);
-        let written = files::create_dir(path.parent().unwrap_or(&path))
-            .and_then(|()| files::write_atomic(&path, text.as_bytes(), Durability::Cached));
-        written.map_err(|error| Error::io(format!("cannot write `{}`", path.display()), error))?;
-        Ok(text)
+        self.line("11. What is wanted still is declared anew:");
+        stage.declare(&json!({}))?;
+        self.accept(Outcome::Accepted)
     }
 
-    fn accept(&self) -> Result<Report> {
-        self.accept_telling(&|_| {})
-    }
-
-    fn accept_telling(&self, progress: &dyn Fn(Progress)) -> Result<Report> {
-        let request = Request {
-            project: "demo".into(),
-            work_item: String::new(),
-            dispatch_root: None,
-            idempotency_key: None,
-            is_required: true,
-            waits: true,
-            is_dry_run: false,
-        };
-        let heard = std::sync::Mutex::new(Vec::new());
-        let keep = |one: Progress| heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(one);
-        let report = accept::run(&self.context, std::slice::from_ref(&self.agent), &request, &keep)?;
-        let heard = heard.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        heard.into_iter().for_each(progress);
-        Ok(report)
-    }
-}
-
-impl Drop for Stage {
-    /// A tour that breaks off must not leave its service behind.
-    fn drop(&mut self) {
-        let names = self.context.store().read().map(|document| document.records).unwrap_or_default();
-        let names: Vec<String> = names.into_iter().map(|record| record.name).collect();
-        if !names.is_empty() {
-            drop(stop::run(&self.context, &names));
+    fn stop(&self) -> Result<()> {
+        let stage = &self.stage;
+        self.line("12. `minions managed stop hello` ends its whole tree and removes its record:");
+        let records = stage.records()?;
+        let stopped = stop::run(&stage.context, &["hello".to_owned()])?;
+        (self.tell)(Told::Stopped(&stopped));
+        let left = records.iter().filter_map(|(record, _)| record.generation.as_ref()).map(process::observe_marked);
+        let left: usize = left.map(|found| found.map_or(1, |found| found.len())).sum();
+        if left > 0 {
+            return Err(broken("the stop left processes behind"));
         }
-    }
-}
-
-fn expect(report: &Report, outcome: Outcome) -> Result<()> {
-    let found = report.items.first().map(|item| item.outcome);
-    if found == Some(outcome) {
+        self.line("   No process of it is left. The temporary root is removed.");
         Ok(())
-    } else {
-        Err(broken(&format!("this step should have been `{}`", outcome.word())))
     }
+
+    /// Accepts what is declared, tells it, and checks that it came out so.
+    fn accept(&self, outcome: Outcome) -> Result<()> {
+        let report = self.stage.accept(&|progress| {
+            if let Progress::Done { name, words, is_up: _ } = progress {
+                self.line(&format!("   {name}: {words}"));
+            }
+        })?;
+        (self.tell)(Told::Accepted(&report));
+        if report.items.first().map(|item| item.outcome) == Some(outcome) {
+            Ok(())
+        } else {
+            Err(broken(&format!("this step should have been `{}`", outcome.word())))
+        }
+    }
+}
+
+/// Kills the services of `records`, and waits until they and their shims are gone.
+fn kill(records: &[(Record, Liveness)]) -> Result<()> {
+    for process in records.iter().filter_map(|(record, _)| record.process.as_ref()) {
+        let failed = |error: process::SignalError| Error::io("cannot kill the tour's own service", error);
+        let shim = process::hold(&process.shim).map_err(failed)?;
+        let service = process::hold(&process.service).map_err(failed)?;
+        service.send(process::Signal::KILL).map_err(failed)?;
+        for held in [service, shim] {
+            if !held.wait_end(END_LIMIT).is_ok_and(|has_ended| has_ended) {
+                return Err(broken("the killed service does not end"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn broken(what: &str) -> Error {

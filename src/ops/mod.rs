@@ -5,6 +5,7 @@ pub mod accept;
 pub mod context;
 pub mod demo;
 pub mod demo_server;
+mod demo_stage;
 pub mod ending;
 pub mod facts;
 mod families;

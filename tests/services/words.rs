@@ -59,3 +59,34 @@ fn an_agent_that_does_as_the_hint_says_has_its_service() {
     assert_eq!(world.accept("ripley", &["--project", "shop", "--work-item", "W-1"]).0, Some(0));
     assert_eq!(objects(&told(&world, &["--worktree", worktree.to_str().expect("UTF-8")])).len(), 1);
 }
+
+#[test]
+fn the_tour_shows_a_life_from_declaration_to_crash_and_stop_and_leaves_nothing() {
+    let world = World::new();
+    let temporary = world.dir.path().join("tmp");
+    std::fs::create_dir(&temporary).expect("made");
+    let tour = ran(world.command(&["demo"]).env("TMPDIR", &temporary)).ended(0);
+    assert!(tour.stderr.is_empty(), "{tour:?}");
+    let mut rest = tour.stdout.as_str();
+    let milestones = [
+        "ripley: rejected: spec[0]: port-invalid (80)",
+        "ripley: accepted",
+        "hello from pid ",
+        "running  healthy",
+        "{\"name\":\"hello\",\"pid\":",
+        "ripley: unchanged",
+        "running, dead",
+        "signal 9 ended it",
+        "1 dead dropped (nothing was changed)",
+        "1 dead dropped\n",
+        "ripley: accepted",
+        "hello: stopped, ended by signal 15",
+        "No process of it is left.",
+    ];
+    for milestone in milestones {
+        let at = rest.find(milestone).unwrap_or_else(|| panic!("no {milestone:?} in {rest}"));
+        rest = &rest[at + milestone.len()..];
+    }
+    assert_eq!(std::fs::read_dir(&temporary).expect("the folder").count(), 0);
+    assert_eq!(world.processes(), Vec::<u32>::new());
+}

@@ -39,7 +39,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("shlex", &["src/health/", "src/view/"]),
     ("signal_hook", &["src/shim/", "src/process/"]),
     ("sysinfo", &["src/process/"]),
-    ("tempfile", &["src/base/", "src/ops/demo.rs"]),
+    ("tempfile", &["src/base/", "src/ops/demo_stage.rs"]),
     ("unicode_width", &["src/view/"]),
     ("ureq", &["src/health/"]),
 ];
