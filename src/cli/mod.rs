@@ -15,6 +15,7 @@ mod holders;
 mod list;
 mod logs;
 mod man;
+mod reconcile;
 pub mod reference;
 mod release;
 mod remove_project;
@@ -81,6 +82,7 @@ enum Command {
     Sweep(sweep::Args),
     Renew(renew::Args),
     Healthcheck(healthcheck::Args),
+    Reconcile(reconcile::Args),
     Restart(restart::Args),
     RemoveProject(remove_project::Args),
     Holders(holders::Args),
@@ -175,6 +177,7 @@ fn run(command: Command, door: &Door) -> Outcome {
         Command::Sweep(args) => sweep::run(&args, door),
         Command::Renew(args) => renew::run(&args, door),
         Command::Healthcheck(args) => healthcheck::run(args, door),
+        Command::Reconcile(args) => reconcile::run(&args, door),
         Command::Restart(args) => restart::run(&args, door),
         Command::RemoveProject(args) => remove_project::run(&args, door),
         Command::Holders(args) => holders::run(&args, door),

@@ -20,6 +20,7 @@ pub mod logs;
 mod passed_on;
 pub mod probe;
 mod probe_target;
+pub mod reconcile;
 pub mod recover;
 pub mod release;
 pub mod remove_project;

@@ -6,6 +6,7 @@ pub mod amount;
 pub mod escape;
 pub mod holders;
 pub mod probed;
+pub mod reconcile;
 pub mod record;
 pub mod release;
 pub mod renew;

@@ -12,10 +12,15 @@ use super::wire::line;
 /// The contract's figures, `dry_run`, and `steps`: `{"name", "action", "why", "pid", "done", "error"}` for each record or
 /// lost generation for which something was due; in a dry run for every one.
 pub fn report_json(report: &Report) -> String {
+    line(&object(report))
+}
+
+/// The same as an object.
+pub fn object(report: &Report) -> Map<String, Value> {
     let mut object = stats_json(report.stats());
     object.insert("dry_run".into(), json!(report.is_dry_run));
     object.insert("steps".into(), steps(report).map(|step| step.json()).collect());
-    line(&Value::Object(object))
+    object
 }
 
 /// The figures of contract section 4.

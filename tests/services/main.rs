@@ -14,6 +14,7 @@ mod healthchecks;
 mod lives;
 #[path = "../common/ports.rs"]
 mod ports;
+mod reconcile;
 mod release;
 mod renew;
 mod restart;
