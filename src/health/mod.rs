@@ -18,7 +18,7 @@ use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-pub use side_by_side::{PROBES_AT_ONCE_MAX, side_by_side};
+pub use side_by_side::{PROBES_AT_ONCE_MAX, side_by_side, side_by_side_with_stack};
 pub use wait::{Cut, ExitFd, Wait, WaitOutcome, probe_once, wait_all, wait_first};
 
 use crate::service::{Identity, Proof};

@@ -12,6 +12,16 @@ const STACK_BYTES: usize = 256 * 1024;
 /// Does `work` for each of `items`, at most `at_once_max` of them at a time, and returns the results in their order. One
 /// item is done on the caller's own thread. If threads cannot be had, fewer work, at worst the caller's alone.
 pub fn side_by_side<T: Sync, R: Send>(items: &[T], at_once_max: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    side_by_side_with_stack(items, at_once_max, STACK_BYTES, work)
+}
+
+/// The same for work that needs a stack of `stack_bytes`.
+pub fn side_by_side_with_stack<'a, T: Sync, R: Send>(
+    items: &'a [T],
+    at_once_max: usize,
+    stack_bytes: usize,
+    work: impl Fn(&'a T) -> R + Sync,
+) -> Vec<R> {
     let results: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
     let take_turns = || {
@@ -27,7 +37,7 @@ pub fn side_by_side<T: Sync, R: Send>(items: &[T], at_once_max: usize, work: imp
     };
     std::thread::scope(|scope| {
         for _ in 1..items.len().min(at_once_max) {
-            let thread = std::thread::Builder::new().name("probe".into()).stack_size(STACK_BYTES);
+            let thread = std::thread::Builder::new().name("probe".into()).stack_size(stack_bytes);
             if thread.spawn_scoped(scope, take_turns).is_err() {
                 break;
             }

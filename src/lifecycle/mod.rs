@@ -2,6 +2,7 @@
 //! changes it; `ops` observes the facts and performs the steps, `--dry-run` prints them.
 
 pub mod accept;
+pub mod apart;
 pub mod claim;
 pub mod health;
 pub mod orphan;

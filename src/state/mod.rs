@@ -7,6 +7,7 @@ mod document;
 mod error;
 mod etag;
 mod evidence;
+mod group;
 mod rebuild;
 mod store;
 mod wire;
@@ -18,5 +19,6 @@ pub use evidence::{
     Evidence, Launch, Started, observe_generations, read_all, read_exit, read_launch, read_one, read_service,
     read_shim, remove_shim, write_exit, write_launch, write_service, write_shim,
 };
+pub use group::GroupCommit;
 pub use store::{AsideKind, Changed, Exclusive, Reading, STATE_BYTES_MAX, SetAside, Store};
 pub use wire::{Glimpse, OwnText, RecordJson, record_from_json, record_to_json};

@@ -87,7 +87,7 @@ fn an_accept_that_is_killed_at_any_moment_leaves_nothing_that_the_record_does_no
 }
 
 /// The generations that a record speaks of: its own, and the one that it replaces.
-fn generations(record: &serde_json::Value) -> Vec<String> {
+pub(crate) fn generations(record: &serde_json::Value) -> Vec<String> {
     let own = record["generation"].as_str();
     let previous = record["previous"]["generation"].as_str();
     own.into_iter().chain(previous).map(str::to_owned).collect()

@@ -12,6 +12,7 @@ mod examples;
 mod fails;
 mod healthchecks;
 mod lives;
+mod many;
 #[path = "../common/ports.rs"]
 mod ports;
 mod reconcile;

@@ -6,6 +6,7 @@ mod changes;
 mod evidence;
 mod faults;
 mod fixtures;
+mod group;
 mod passed_on;
 mod processes;
 mod samples;

@@ -5,7 +5,7 @@ use crate::health::ports::wanted_ports;
 use crate::lifecycle::accept::{self, Action, Step, Wanted};
 use crate::process;
 use crate::service::{Record, Status};
-use crate::state::{Document, SetAside};
+use crate::state::Document;
 
 use super::super::start::{self, PLANS_MAX, Start, Starter};
 use super::super::{facts, recover};
@@ -45,17 +45,10 @@ pub(super) fn dry_run(acceptance: &Acceptance<'_>, wanted: &[Wanted]) -> Result<
 }
 
 /// Plans, and claims what the plan starts, in one change of the state.
-pub(super) fn claim(
-    acceptance: &Acceptance<'_>,
-    starter: &Starter<'_>,
-    wanted: &[Wanted],
-    set_aside: &mut Option<SetAside>,
-) -> Result<Claimed> {
-    let store = acceptance.context.store();
+pub(super) fn claim(acceptance: &Acceptance<'_>, starter: &Starter<'_>, wanted: &[Wanted]) -> Result<Claimed> {
+    let writer = starter.writer;
     for _ in 0..PLANS_MAX {
-        let reading = store.read_or_recover("accept")?;
-        *set_aside = reading.set_aside.or(set_aside.take());
-        let document = reading.document;
+        let document = writer.read_or_recover(starter.verb)?;
         let steps = plan(acceptance, wanted, &document);
         if let Some(refused) = refusal(acceptance, wanted, &steps, &document) {
             return Ok(Claimed::Refused(refused));
@@ -70,16 +63,16 @@ pub(super) fn claim(
         if items.iter().all(|item| matches!(item, Item::Settled(_))) {
             return Ok(Claimed::Ours(items));
         }
-        let changed = store.change("accept", |fresh| start::insert(fresh, items.iter().filter_map(Item::start)));
+        let changed = writer.change(starter.verb, |fresh| start::insert(fresh, items.iter().filter_map(Item::start)));
         match changed {
-            Ok(changed) if changed.value => return Ok(Claimed::Ours(items)),
-            Ok(_) => {
+            Ok(true) => return Ok(Claimed::Ours(items)),
+            Ok(false) => {
                 log::info!("another command changed these services meanwhile: planning anew");
                 dismiss(items);
             }
             Err(error) => {
                 dismiss(items);
-                return Err(error.into());
+                return Err(error);
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::base::error::{Error, Result};
 use crate::base::files::{self, Durability};
 use crate::lifecycle::accept::Wanted;
 use crate::service::{Scope, Spec, spec_hash};
-use crate::sidecar::{self, Expectations, Judge, Sidecar, System, Verdict};
+use crate::sidecar::{self, Expectations, Sidecar, System, Verdict};
 
 use super::Acceptance;
 
@@ -50,14 +50,14 @@ pub(super) fn decide(acceptance: &Acceptance<'_>) -> Result<Decision> {
         }
         Err(error) => return Err(Error::io(format!("cannot read the sidecar `{}`", path.display()), error)),
     };
-    let judge = Judge::new(&context.settings)?;
+    let judge = acceptance.common.judge;
     let expectations = expectations(acceptance);
     let system = System::new(Some(context.path().as_ref()));
-    let verdict = sidecar::decide(&bytes, &judge, &expectations, &system);
+    let verdict = sidecar::decide(&bytes, judge, &expectations, &system);
     match verdict.sidecar {
         Some(sidecar) => Ok(Decision::Valid { bytes, sidecar }),
         None => {
-            let verdict = sidecar::decide_with_schema(&bytes, &judge, &expectations, &system);
+            let verdict = sidecar::decide_with_schema(&bytes, judge, &expectations, &system);
             Ok(Decision::Rejected(Rejection { bytes, verdict }))
         }
     }

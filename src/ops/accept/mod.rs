@@ -6,6 +6,7 @@
 mod alert;
 mod claim;
 mod decide;
+mod many;
 mod report;
 mod run_record;
 
@@ -17,8 +18,9 @@ use std::path::PathBuf;
 use crate::base::clock::EpochMs;
 use crate::base::error::Result;
 use crate::base::ids::{AgentName, new_run_id};
-use crate::service::{Owner, Spec};
-use crate::state::SetAside;
+use crate::service::{Identity, Owner, Spec};
+use crate::sidecar::Judge;
+use crate::state::GroupCommit;
 
 use super::context::Context;
 use super::start::{self, OnFailure, Starter};
@@ -45,19 +47,23 @@ pub struct Request {
     pub is_dry_run: bool,
 }
 
-/// Accepts the sidecar of each of `agents`, one after the other. An error that ends one of several is in its report and
-/// does not keep the others waiting; that of an only one is returned.
+/// Accepts the sidecar of each of `agents`: side by side where they have nothing in common, else in their order. An error
+/// that ends one of several is in its report and does not keep the others waiting; that of an only one is returned.
 pub fn run(context: &Context, agents: &[AgentName], request: &Request, progress: OnProgress<'_>) -> Result<Report> {
     start::check_enabled(context)?;
-    let mut report = Report::default();
-    for agent in agents {
-        let one = match accept_one(context, agent, request, progress, &mut report.set_aside) {
-            Err(error) if agents.len() > 1 => AgentReport::broken(agent, &error),
-            one => one?,
-        };
-        report.items.push(one);
-    }
-    Ok(report)
+    let judge = Judge::new(&context.settings)?;
+    let writer = GroupCommit::new(context.store());
+    let common = Common { context, request, judge: &judge, writer: &writer, maker: start::maker()?, progress };
+    let mut reports = many::accept_all(&common, agents);
+    let items = match (reports.pop(), reports.is_empty()) {
+        (Some((_, only)), true) => vec![only?],
+        (last, _) => {
+            reports.extend(last);
+            let broken = |(agent, error)| AgentReport::broken(agent, &error);
+            reports.into_iter().map(|(agent, one)| one.unwrap_or_else(|error| broken((agent, error)))).collect()
+        }
+    };
+    Ok(Report { items, set_aside: writer.set_aside() })
 }
 
 /// Every agent with a pending sidecar, by name.
@@ -65,43 +71,52 @@ pub fn pending(context: &Context) -> Result<Vec<AgentName>> {
     agents_with_sidecar(&context.root)
 }
 
+/// What the acceptances of one command share.
+struct Common<'a> {
+    context: &'a Context,
+    request: &'a Request,
+    judge: &'a Judge,
+    writer: &'a GroupCommit,
+    maker: Identity,
+    progress: OnProgress<'a>,
+}
+
 /// One acceptance on its way.
 struct Acceptance<'a> {
+    common: &'a Common<'a>,
     context: &'a Context,
     request: &'a Request,
     agent: &'a AgentName,
     owner: Owner,
     run_id: String,
     created_at: EpochMs,
-    progress: OnProgress<'a>,
 }
 
-fn accept_one(
-    context: &Context,
-    agent: &AgentName,
-    request: &Request,
-    progress: OnProgress<'_>,
-    set_aside: &mut Option<SetAside>,
-) -> Result<AgentReport> {
-    let now = EpochMs::now();
-    let owner =
-        Owner { agent: agent.to_string(), work_item: request.work_item.clone(), project: request.project.clone() };
-    let acceptance = Acceptance { context, request, agent, owner, run_id: new_run_id(now), created_at: now, progress };
-    let decision = decide::decide(&acceptance)?;
+impl<'a> Acceptance<'a> {
+    fn new(common: &'a Common<'a>, agent: &'a AgentName) -> Self {
+        let now = EpochMs::now();
+        let Common { context, request, .. } = common;
+        let owner =
+            Owner { agent: agent.to_string(), work_item: request.work_item.clone(), project: request.project.clone() };
+        Self { common, context, request, agent, owner, run_id: new_run_id(now), created_at: now }
+    }
+}
+
+/// From the decision on one sidecar to what became of it.
+fn accept_one(mut acceptance: Acceptance<'_>, decision: Decision) -> Result<AgentReport> {
     if let Some(report) = repeated(&acceptance, &decision)? {
         return Ok(report);
     }
     let (bytes, sidecar) = match decision {
-        Decision::None => return Ok(AgentReport::none(agent)),
-        Decision::Missing => return Ok(AgentReport::missing(agent)),
+        Decision::None => return Ok(AgentReport::none(acceptance.agent)),
+        Decision::Missing => return Ok(AgentReport::missing(acceptance.agent)),
         Decision::Rejected(rejection) => return alert::reject(&acceptance, &rejection),
         Decision::Valid { bytes, sidecar } => (bytes, sidecar),
     };
-    let mut acceptance = acceptance;
     if acceptance.owner.work_item.is_empty() {
         acceptance.owner.work_item = sidecar.wi_id;
     }
-    let report = start_all(&acceptance, &sidecar.specs, set_aside)?;
+    let report = start_all(&acceptance, &sidecar.specs)?;
     conclude(&acceptance, &bytes, &report)?;
     Ok(report)
 }
@@ -121,20 +136,21 @@ fn repeated(acceptance: &Acceptance<'_>, decision: &Decision) -> Result<Option<A
 }
 
 /// From valid specs to what became of each.
-fn start_all(acceptance: &Acceptance<'_>, specs: &[Spec], set_aside: &mut Option<SetAside>) -> Result<AgentReport> {
+fn start_all(acceptance: &Acceptance<'_>, specs: &[Spec]) -> Result<AgentReport> {
     let wanted = decide::scoped(acceptance, specs);
     if acceptance.request.is_dry_run {
         return claim::dry_run(acceptance, &wanted);
     }
     let starter = Starter {
         context: acceptance.context,
-        maker: start::maker()?,
+        writer: acceptance.common.writer,
+        maker: acceptance.common.maker.clone(),
         verb: "accept",
         waits: acceptance.request.waits,
         on_failure: OnFailure::Forget,
-        progress: acceptance.progress,
+        progress: acceptance.common.progress,
     };
-    let items = match claim::claim(acceptance, &starter, &wanted, set_aside)? {
+    let items = match claim::claim(acceptance, &starter, &wanted)? {
         claim::Claimed::Ours(items) => items,
         claim::Claimed::Refused(report) => return Ok(report),
     };

@@ -4,7 +4,7 @@
 use crate::base::error::{Error, Kind, Result};
 use crate::base::ids::Generation;
 use crate::service::Record;
-use crate::state::{Document, SetAside};
+use crate::state::{Document, GroupCommit, SetAside};
 
 use super::super::context::Context;
 use super::super::{facts, find, recover};
@@ -68,8 +68,10 @@ enum Slot {
 /// are in their items.
 pub fn again(context: &Context, request: &Again<'_>, progress: OnProgress<'_>) -> Result<Report> {
     check_enabled(context)?;
+    let writer = GroupCommit::new(context.store());
     let starter = Starter {
         context,
+        writer: &writer,
         maker: maker()?,
         verb: request.verb,
         waits: request.waits,
@@ -82,10 +84,9 @@ pub fn again(context: &Context, request: &Again<'_>, progress: OnProgress<'_>) -
             names.push(name);
         }
     }
-    let mut set_aside = None;
     for _ in 0..PLANS_MAX {
-        if let Some(slots) = claim(&starter, &names, request.is_all_or_none, &mut set_aside)? {
-            return Ok(Report { items: perform(&starter, slots)?, set_aside });
+        if let Some(slots) = claim(&starter, &names, request.is_all_or_none)? {
+            return Ok(Report { items: perform(&starter, slots)?, set_aside: writer.set_aside() });
         }
         log::info!("another command changed these services meanwhile, or had left them: planning anew");
     }
@@ -94,16 +95,8 @@ pub fn again(context: &Context, request: &Again<'_>, progress: OnProgress<'_>) -
 }
 
 /// Claims what can be started, in one change of the state; `None` if all is to be looked at anew.
-fn claim(
-    starter: &Starter<'_>,
-    names: &[&String],
-    is_all_or_none: bool,
-    set_aside: &mut Option<SetAside>,
-) -> Result<Option<Vec<Slot>>> {
-    let store = starter.context.store();
-    let reading = store.read_or_recover(starter.verb)?;
-    *set_aside = reading.set_aside.or(set_aside.take());
-    let document = reading.document;
+fn claim(starter: &Starter<'_>, names: &[&String], is_all_or_none: bool) -> Result<Option<Vec<Slot>>> {
+    let document = starter.writer.read_or_recover(starter.verb)?;
     let free =
         |name: &&String| find::find(&document, name).and_then(|record| facts::check_turn(record).map(|()| record));
     let mut found: Vec<Result<&Record>> = names.iter().map(free).collect();
@@ -123,15 +116,15 @@ fn claim(
     if slots.iter().all(|slot| matches!(slot, Slot::Refused(_))) {
         return Ok(Some(slots));
     }
-    match store.change(starter.verb, |fresh| insert(fresh, slots.iter().filter_map(Slot::start))) {
-        Ok(changed) if changed.value => Ok(Some(slots)),
-        Ok(_) => {
+    match starter.writer.change(starter.verb, |fresh| insert(fresh, slots.iter().filter_map(Slot::start))) {
+        Ok(true) => Ok(Some(slots)),
+        Ok(false) => {
             dismiss(slots.into_iter().filter_map(Slot::into_start));
             Ok(None)
         }
         Err(error) => {
             dismiss(slots.into_iter().filter_map(Slot::into_start));
-            Err(error.into())
+            Err(error)
         }
     }
 }

@@ -23,6 +23,7 @@ pub(super) use settle::perform_and_settle;
 use crate::base::error::{Error, Kind, Result};
 use crate::process;
 use crate::service::Identity;
+use crate::state::GroupCommit;
 
 use super::context::Context;
 
@@ -66,6 +67,8 @@ pub(super) enum OnFailure {
 pub(super) struct Starter<'a> {
     /// The surroundings.
     pub(super) context: &'a Context,
+    /// Writes the claims and what came of them.
+    pub(super) writer: &'a GroupCommit,
     /// This very process, which the claims name.
     pub(super) maker: Identity,
     /// The command's name, which the claims and the lock name.

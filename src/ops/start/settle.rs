@@ -232,7 +232,7 @@ fn write(
     records: &[Record],
     lost: &mut Vec<usize>,
 ) -> Result<()> {
-    let changed = starter.context.store().change(starter.verb, |document| {
+    let changed = starter.writer.change(starter.verb, |document| {
         let mut overtaken = Vec::new();
         for (at, change) in &changes {
             if !apply(document, &records[*at], change, starter.on_failure) {
@@ -249,8 +249,8 @@ fn write(
         process.map_or(Ok(None), |record| perform::undo(starter, &record))
     };
     match changed {
-        Ok(changed) => {
-            for at in changed.value {
+        Ok(overtaken) => {
+            for at in overtaken {
                 undo(at)?;
                 lost.push(at);
             }
@@ -258,7 +258,7 @@ fn write(
         }
         // The claim in the file names this process, and the shims' files name the services: nothing is lost, and the
         // services live on. The next reconcile settles what could not be written here.
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,0 +1,93 @@
+//! Many agents' sidecars: side by side where they have nothing in common, else in their order, so that each finds what the
+//! one before it left. What they write at the same time is written, and synced, together (`state::GroupCommit`).
+
+use std::sync::Mutex;
+
+use crate::base::error::Result;
+use crate::base::ids::AgentName;
+use crate::health::ports::wanted_ports;
+use crate::health::side_by_side_with_stack;
+use crate::lifecycle::apart::apart;
+use crate::process;
+use crate::service::Record;
+
+use super::decide::{self, Decision};
+use super::report::AgentReport;
+use super::{Acceptance, Common, accept_one};
+
+/// How many agents are worked on at once. Their services start side by side, on few processors: more at once would only
+/// make each start slower, down to healthchecks that give up.
+const AGENTS_AT_ONCE_MAX: usize = 32;
+/// The state is read on it, down to 160 levels of nesting.
+const STACK_BYTES: usize = 2 << 20;
+
+/// What two acceptances may have in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    /// The same agent, asked for twice.
+    Agent(String),
+    /// A declared name: the same service, or one that gets another name because this one is taken.
+    Name(String),
+    /// A port that one of them takes, or gives up.
+    Port(u16),
+    /// Whoever comes second under an idempotency key gets the answer of the first.
+    Idempotency,
+}
+
+/// Accepts all, and returns what came of each in their order.
+pub(super) fn accept_all<'a>(
+    common: &'a Common<'a>,
+    agents: &'a [AgentName],
+) -> Vec<(&'a AgentName, Result<AgentReport>)> {
+    if let [only] = agents {
+        return vec![(only, accept_now(common, only))];
+    }
+    let drafts = side_by_side_with_stack(agents, process::processors(), STACK_BYTES, |agent| {
+        let acceptance = Acceptance::new(common, agent);
+        // What cannot be decided now is decided, and its error told, when its turn comes.
+        let decision = decide::decide(&acceptance).ok()?;
+        Some((acceptance, decision))
+    });
+    // A state that cannot be read is said when the first of them meets it.
+    let records = common.context.store().read().unwrap_or_default().records;
+    let needs: Vec<Vec<Key>> = agents
+        .iter()
+        .zip(&drafts)
+        .map(|(agent, draft)| needs(common, agent, draft.as_ref().map(|(_, decision)| decision), &records))
+        .collect();
+    let groups = apart(&needs);
+    let drafts: Vec<_> = drafts.into_iter().map(Mutex::new).collect();
+    let accept = |at: usize, is_first: bool| {
+        // Whoever comes after another is decided anew: what was before it may have changed what it finds.
+        let draft = drafts[at].lock().ok().and_then(|mut draft| draft.take()).filter(|_| is_first);
+        match draft {
+            Some((acceptance, decision)) => accept_one(acceptance, decision),
+            None => accept_now(common, &agents[at]),
+        }
+    };
+    let in_order =
+        |group: &Vec<usize>| -> Vec<_> { group.iter().map(|&at| (at, accept(at, at == group[0]))).collect() };
+    let mut reports: Vec<_> =
+        side_by_side_with_stack(&groups, AGENTS_AT_ONCE_MAX, STACK_BYTES, in_order).into_iter().flatten().collect();
+    reports.sort_by_key(|(at, _)| *at);
+    reports.into_iter().map(|(at, report)| (&agents[at], report)).collect()
+}
+
+fn accept_now(common: &Common<'_>, agent: &AgentName) -> Result<AgentReport> {
+    let acceptance = Acceptance::new(common, agent);
+    let decision = decide::decide(&acceptance)?;
+    accept_one(acceptance, decision)
+}
+
+/// What an acceptance may have in common with others: `records` are those that it may meet and replace.
+fn needs(common: &Common<'_>, agent: &AgentName, decision: Option<&Decision>, records: &[Record]) -> Vec<Key> {
+    let mut keys = vec![Key::Agent(agent.to_string())];
+    keys.extend(common.request.idempotency_key.as_ref().map(|_| Key::Idempotency));
+    let Some(Decision::Valid { sidecar, .. }) = decision else { return keys };
+    for spec in &sidecar.specs {
+        keys.push(Key::Name(spec.name.clone()));
+        let met = records.iter().filter(|record| record.spec.name == spec.name).map(|record| &record.spec);
+        keys.extend(std::iter::once(spec).chain(met).flat_map(wanted_ports).map(Key::Port));
+    }
+    keys
+}
