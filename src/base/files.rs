@@ -76,6 +76,19 @@ pub fn write_atomic(path: &Path, bytes: &[u8], durability: Durability) -> io::Re
     Ok(())
 }
 
+/// Whether a file can be made and filled in `dir`: tried with a temporary one, which is gone afterwards.
+pub fn try_write(dir: &Path) -> io::Result<()> {
+    let mut temporary = tempfile::Builder::new().prefix(TEMPORARY).permissions(mode(FILE_MODE)).tempfile_in(dir)?;
+    // File systems that make room only when it is needed refuse at the first byte, or at the sync.
+    temporary.write_all(b"1")?;
+    temporary.as_file().sync_all()
+}
+
+/// A file in `dir` that has no name, to try things on.
+pub fn scratch(dir: &Path) -> io::Result<File> {
+    tempfile::tempfile_in(dir)
+}
+
 /// Gives the content of `from` a second name `to`, which must not exist (`AlreadyExists`): a hard link, or a copy where the
 /// file system has none. `from` stays as it is.
 #[expect(clippy::disallowed_methods, reason = "the one place that copies files")]

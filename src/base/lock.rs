@@ -78,6 +78,39 @@ impl Drop for FileLock {
     }
 }
 
+/// What was seen of a lock, without a trace of the look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// There is no lock file yet.
+    Missing,
+    /// It could be had. `note`, if a killed holder left one, says whose: `pid 4711 (`accept`)`.
+    Free {
+        /// Who was killed while holding it.
+        note: Option<String>,
+    },
+    /// It was not had in the time.
+    Held {
+        /// Who has it, in words.
+        holder: String,
+    },
+}
+
+/// Looks whether the lock at `path` can be had within `patience`, and lets it go at once. The file is not made, and what
+/// stands in it stays.
+pub fn observe(path: &Path, patience: Duration) -> io::Result<Sight> {
+    let file = match files::open_read(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Sight::Missing),
+        Err(error) => return Err(error),
+    };
+    if wait_for(&file, monotonic() + patience.min(TIMEOUT_MAX))? {
+        let note = Note::read(path).map(|note| format!("pid {} (`{}`)", note.pid, note.purpose.escape_debug()));
+        FileExt::unlock(&file)?;
+        return Ok(Sight::Free { note });
+    }
+    Ok(Sight::Held { holder: holder(Note::read(path), pid_by_kernel(&file.metadata()?)) })
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one place that opens lock files")]
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)

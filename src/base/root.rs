@@ -8,6 +8,19 @@ use super::ids::{AgentName, Generation};
 /// How the name of a barred run folder ends.
 pub const BARRED: &str = ".barred";
 
+/// By what a root was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// `--root`.
+    Option,
+    /// `MINIONS_DIR`.
+    Variable,
+    /// A `.minions` folder at or above the current one.
+    Above,
+    /// `~/.minions`, for want of another.
+    Home,
+}
+
 /// The folder under which everything lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
@@ -24,21 +37,29 @@ impl Root {
     /// Finds the root: `--root`, else `MINIONS_DIR`, else the nearest `.minions` folder at or above the current
     /// one, else `~/.minions`. Empty variables count as unset. Without a HOME there is no last resort, and that is an
     /// error (`no-root`, exit 64): the user database is not asked, since a static program cannot read every kind of it.
-    #[expect(clippy::disallowed_methods, reason = "the one place that looks for the root")]
     pub fn locate(flag: Option<&Path>) -> Result<Self> {
+        Self::locate_with_origin(flag).map(|(root, _)| root)
+    }
+
+    /// The same, and by what it was found.
+    #[expect(clippy::disallowed_methods, reason = "the one place that looks for the root")]
+    pub fn locate_with_origin(flag: Option<&Path>) -> Result<(Self, Origin)> {
         let variable = |name: &str| std::env::var_os(name).filter(|dir| !dir.is_empty());
-        if let Some(dir) = flag.map(Path::to_owned).or_else(|| variable("MINIONS_DIR").map(PathBuf::from)) {
-            return Ok(Self::at(dir));
+        if let Some(dir) = flag {
+            return Ok((Self::at(dir), Origin::Option));
+        }
+        if let Some(dir) = variable("MINIONS_DIR") {
+            return Ok((Self::at(PathBuf::from(dir)), Origin::Variable));
         }
         let here = std::env::current_dir().unwrap_or_default();
         if let Some(above) = here.ancestors().map(|dir| dir.join(".minions")).find(|dir| dir.is_dir()) {
-            return Ok(Self::at(above));
+            return Ok((Self::at(above), Origin::Above));
         }
         let home = variable("HOME").ok_or_else(|| {
             Error::new(Kind::Usage, "no-root", "there is no root: no .minions folder at or above this one, and no HOME")
                 .with_hint("say where: --root DIR, or MINIONS_DIR in the environment")
         })?;
-        Ok(Self::at(PathBuf::from(home).join(".minions")))
+        Ok((Self::at(PathBuf::from(home).join(".minions")), Origin::Home))
     }
 
     /// The root folder itself, absolute.

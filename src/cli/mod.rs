@@ -7,6 +7,7 @@ mod config;
 mod context;
 mod demo;
 mod diagnostics;
+mod doctor;
 mod exit;
 mod global;
 mod healthcheck;
@@ -91,6 +92,7 @@ enum Command {
     Context(context::Args),
     Schema(schema::Args),
     Config(config::Args),
+    Doctor(doctor::Args),
     Demo(demo::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -186,6 +188,7 @@ fn run(command: Command, door: &Door) -> Outcome {
         Command::Context(args) => context::run(args, door),
         Command::Schema(args) => schema::run(&args, door),
         Command::Config(args) => config::run(&args, door),
+        Command::Doctor(args) => doctor::run(&args, door),
         Command::Demo(args) => demo::run(&args, door),
         Command::Completions(args) => completions::run(&args, door),
         Command::Man(args) => man::run(&args, door),

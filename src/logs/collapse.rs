@@ -2,6 +2,14 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
+
+use crate::base::files;
+
+/// Whether logs in `dir` are rotated without copying what is written meanwhile: tried on a file without a name.
+pub fn can_collapse(dir: &Path) -> io::Result<bool> {
+    unit(&files::scratch(dir)?).map(|unit| unit.is_some())
+}
 
 /// Whether the first `cut` bytes of `file` are a hole, as they are between [`punch`] and [`collapse`].
 #[cfg(target_os = "linux")]

@@ -12,6 +12,7 @@ mod reader;
 mod remove;
 mod rotate;
 
+pub use collapse::can_collapse;
 pub use follow::Follower;
 pub use lines::{end, last_lines, lines_after};
 pub use reader::previous_of;

@@ -6,6 +6,7 @@ pub mod context;
 pub mod demo;
 pub mod demo_server;
 mod demo_stage;
+pub mod doctor;
 pub mod ending;
 pub mod facts;
 mod families;

@@ -5,6 +5,7 @@
 //! Everything that differs between systems is in `snapshot_linux`, `snapshot_portable` and the `cfg` items of `signal`,
 //! `spawn` and `places`. This room does not know records, and decides nothing.
 
+mod abilities;
 mod inherit;
 mod listeners;
 mod look;
@@ -20,6 +21,7 @@ mod spawn;
 mod stopping;
 mod table;
 
+pub use abilities::{Abilities, observe_abilities, observe_unreaped};
 pub use inherit::seal_descriptors;
 pub use listeners::{Socket, SocketState, answering, observe_listeners, observe_server_end};
 pub use look::{

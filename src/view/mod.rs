@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod amount;
+pub mod doctor;
 pub mod escape;
 pub mod holders;
 pub mod probed;

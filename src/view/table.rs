@@ -25,6 +25,14 @@ pub enum Paint {
 }
 
 impl Paint {
+    /// `text` in this colour, if colour is on.
+    pub fn on(self, text: &str, color: bool) -> String {
+        match self.start().filter(|_| color) {
+            Some(start) => format!("{start}{text}\x1b[0m"),
+            None => text.to_owned(),
+        }
+    }
+
     /// The escape that starts the colour (ECMA-48 SGR); `None` for plain text.
     const fn start(self) -> Option<&'static str> {
         match self {
