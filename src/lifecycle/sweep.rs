@@ -3,7 +3,7 @@
 
 use crate::base::clock::EpochMs;
 use crate::base::span;
-use crate::service::{Exit, ExitCause, ExitRecord, Liveness, Record, Status};
+use crate::service::{Exit, ExitCause, ExitRecord, Record, Status};
 
 use super::claim::Turn;
 
@@ -14,8 +14,21 @@ pub struct Facts {
     pub turn: Turn,
     /// The process of its generation.
     pub life: Life,
-    /// The generation that this one was to replace; dead when there is none.
-    pub previous: Liveness,
+    /// The generation that this one was to replace.
+    pub previous: Previous,
+}
+
+/// What has become of the generation that was to be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Previous {
+    /// There is none, or it is proven gone.
+    Gone,
+    /// It lives, and nobody has begun to end it.
+    Alive,
+    /// It lives, and somebody has begun to end it.
+    Ending,
+    /// It cannot be told.
+    Unknown,
 }
 
 /// What has become of a generation.
@@ -113,7 +126,7 @@ fn decide(record: &Record, facts: &Facts, now: EpochMs) -> (Action, String) {
     if let Turn::Theirs { pid, verb } = &facts.turn {
         return (Action::Keep, format!("`minions managed {verb}` (pid {pid}) is at it"));
     }
-    if facts.life == Life::Unknown || facts.previous == Liveness::Unknown {
+    if facts.life == Life::Unknown || facts.previous == Previous::Unknown {
         return (
             Action::Keep,
             "it cannot be told whether its process lives, and only proven death drops a record".into(),
@@ -139,20 +152,23 @@ fn decide_starting(record: &Record, facts: &Facts) -> (Action, String) {
     match (&facts.life, facts.previous) {
         (Life::Alive, _) => (Action::Adopt, format!("it runs, though `{verb}` died before it could record that")),
         (Life::Dead(death), _) => (Action::End(Cause::Dead), format!("{}, and `{verb}` is gone", words(death))),
-        (Life::NotStarted | Life::Unknown, Liveness::Alive | Liveness::Unknown) => {
+        (Life::NotStarted | Life::Unknown, Previous::Alive | Previous::Unknown) => {
             (Action::Restore, format!("`{verb}` died before it replaced the generation that runs"))
         }
-        // Its sidecar is still pending: the next accept starts it.
-        (Life::NotStarted | Life::Unknown, Liveness::Dead) if record.status == Status::Queued => {
-            (Action::StartAgain, "it waits to be started again".into())
-        }
-        (Life::NotStarted | Life::Unknown, Liveness::Dead) if verb == "accept" => {
-            (Action::End(Cause::Dead), "`accept` died before it started it".into())
-        }
-        (Life::NotStarted | Life::Unknown, Liveness::Dead) => {
-            (Action::StartAgain, format!("`{verb}` died after it had ended it"))
-        }
+        (Life::NotStarted | Life::Unknown, Previous::Gone | Previous::Ending) => decide_half_done(record.status, verb),
     }
+}
+
+/// A start whose maker died between the end of the old generation and the start of the new one.
+fn decide_half_done(status: Status, verb: &str) -> (Action, String) {
+    if status == Status::Queued {
+        return (Action::StartAgain, "it waits to be started again".into());
+    }
+    if verb == "accept" {
+        // Its sidecar is still pending: the next accept starts it.
+        return (Action::End(Cause::Dead), "`accept` died before it started it".into());
+    }
+    (Action::StartAgain, format!("`{verb}` died after it had begun to end it"))
 }
 
 fn decide_running(record: &Record, facts: &Facts, now: EpochMs) -> (Action, String) {
@@ -212,7 +228,7 @@ mod tests {
     use super::*;
 
     const NOW: EpochMs = EpochMs(1_000_000);
-    const LIVENESSES: [Liveness; 3] = [Liveness::Alive, Liveness::Dead, Liveness::Unknown];
+    const PREVIOUS: [Previous; 4] = [Previous::Gone, Previous::Alive, Previous::Ending, Previous::Unknown];
     const LIVES: [Life; 4] = [Life::NotStarted, Life::Alive, Life::Dead(Death::Gone), Life::Unknown];
     /// Who has left a claim, if anybody.
     const VERBS: [Option<&str>; 3] = [None, Some("accept"), Some("restart")];
@@ -223,8 +239,8 @@ mod tests {
     }
 
     /// The table, as it is meant, for a record whose turn it is and whose time is not over.
-    fn meant(status: Status, life: &Life, previous: Liveness, verb: Option<&str>) -> Action {
-        if *life == Life::Unknown || previous == Liveness::Unknown {
+    fn meant(status: Status, life: &Life, previous: Previous, verb: Option<&str>) -> Action {
+        if *life == Life::Unknown || previous == Previous::Unknown {
             return Action::Keep;
         }
         let is_wanted_by_its_sidecar = verb != Some("restart");
@@ -232,7 +248,7 @@ mod tests {
             (Status::Stopping, _, _) => Action::End(Cause::Asked),
             (Status::Failed, _, _) => Action::End(Cause::Dead),
             (Status::Starting | Status::Queued, Life::Alive, _) => Action::Adopt,
-            (Status::Starting | Status::Queued, Life::NotStarted, Liveness::Alive) => Action::Restore,
+            (Status::Starting | Status::Queued, Life::NotStarted, Previous::Alive) => Action::Restore,
             (Status::Starting, Life::NotStarted, _) if !is_wanted_by_its_sidecar => Action::StartAgain,
             (Status::Queued, Life::NotStarted, _) => Action::StartAgain,
             (_, Life::Alive, _) if verb.is_some() => Action::Adopt,
@@ -245,7 +261,7 @@ mod tests {
     fn every_cell_of_the_table_is_as_written() {
         for status in Status::ALL {
             for life in &LIVES {
-                for previous in LIVENESSES {
+                for previous in PREVIOUS {
                     for verb in VERBS {
                         let check = |turn: Turn, ends: i64, expected: Action| {
                             let facts = Facts { turn, life: life.clone(), previous };
@@ -256,7 +272,7 @@ mod tests {
                         let expected = meant(status, life, previous, verb);
                         check(Turn::Theirs { pid: 7, verb: "stop".into() }, NOW.0 - 1, Action::Keep);
                         check(Turn::Ours, NOW.0 + 1, expected);
-                        let is_unknown = *life == Life::Unknown || previous == Liveness::Unknown;
+                        let is_unknown = *life == Life::Unknown || previous == Previous::Unknown;
                         let over = if is_unknown { Action::Keep } else { Action::End(Cause::Expired) };
                         check(Turn::Ours, NOW.0, over);
                         check(Turn::Ours, NOW.0 - 1, over);
@@ -270,7 +286,7 @@ mod tests {
     fn each_death_is_told_in_its_own_words() {
         let seen = |exit, cause| Death::Seen(ExitRecord { exit, cause, at: EpochMs(1) });
         let check = |death: Death, ends: i64, expected: &str| {
-            let facts = Facts { turn: Turn::Ours, life: Life::Dead(death), previous: Liveness::Dead };
+            let facts = Facts { turn: Turn::Ours, life: Life::Dead(death), previous: Previous::Gone };
             assert_eq!(step(&left(Status::Running, None, ends), &facts, NOW).why, expected);
         };
         let later = NOW.0 + 1;
@@ -292,7 +308,7 @@ mod tests {
     #[test]
     fn a_record_without_an_end_never_expires() {
         let record = Record { ttl_expires_at: None, ..record(Status::Running) };
-        let facts = Facts { turn: Turn::Ours, life: Life::Alive, previous: Liveness::Dead };
+        let facts = Facts { turn: Turn::Ours, life: Life::Alive, previous: Previous::Gone };
         assert_eq!(step(&record, &facts, EpochMs(i64::MAX)).action, Action::Keep);
     }
 }

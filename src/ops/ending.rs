@@ -97,6 +97,9 @@ pub fn end_target(root: &Root, target: &Target, grace: Duration) -> Result<Optio
     let target = barred(root, target);
     let way = stop::way(target.generation.is_none(), &facts::for_stop(root, &target));
     log::info!("service `{}` is ended: {way:?}", target.name);
+    if way == Way::AskShim {
+        begin(root, &target);
+    }
     let known = target.process.as_ref();
     match way {
         Way::Forget => {}
@@ -150,6 +153,18 @@ pub fn forget(root: &Root, name: &str, generation: &Generation) {
     drop(std::fs::remove_dir_all(root.run_dir_barred(name, generation)));
     // Fails, as it should, while another generation of that name has its folder there.
     drop(dir.parent().map(std::fs::remove_dir));
+}
+
+/// Marks that the end of `target` has begun, before anything is signalled: whoever recovers what this command leaves must not
+/// take a service for one that goes on. On a full disk there is no mark; the service is ended all the same.
+fn begin(root: &Root, target: &Target) {
+    let dir = target.generation.as_ref().map(|generation| root.run_dir(&target.name, generation));
+    drop(dir.map(|dir| state::mark_ending(&dir)));
+}
+
+/// Whether somebody has begun to end `target`.
+pub fn is_begun(root: &Root, target: &Target) -> bool {
+    target.generation.as_ref().is_some_and(|generation| state::is_ending(&root.run_dir(&target.name, generation)))
 }
 
 /// Makes sure that a generation of which no service is known gets none any more: its shim may have had its word from a

@@ -3,7 +3,7 @@
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::root::Root;
-use crate::lifecycle::sweep::{Death, Life};
+use crate::lifecycle::sweep::{Death, Life, Previous};
 use crate::lifecycle::{accept, claim, stop, sweep};
 use crate::process;
 use crate::service::{Identity, Liveness, Record, Status};
@@ -78,8 +78,13 @@ pub fn for_stop(root: &Root, target: &Target) -> stop::Facts {
 /// What `sweep` and the recovery of what a command left ask about a record.
 pub fn for_sweep(root: &Root, record: &Record) -> sweep::Facts {
     let previous = match Target::previous(root, record) {
-        None => Liveness::Dead,
-        Some(older) => observe_target(&older),
+        None => Previous::Gone,
+        Some(older) => match observe_target(&older) {
+            Liveness::Dead => Previous::Gone,
+            Liveness::Alive if ending::is_begun(root, &older) => Previous::Ending,
+            Liveness::Alive => Previous::Alive,
+            Liveness::Unknown => Previous::Unknown,
+        },
     };
     sweep::Facts { turn: observe_turn(record), life: observe_life(root, &Target::of(root, record)), previous }
 }

@@ -143,6 +143,8 @@ const LAUNCH: &str = "launch.json";
 const SHIM: &str = "shim.json";
 const SERVICE: &str = "service.json";
 const EXIT: &str = "exit.json";
+/// An empty file: its being there is all that it says.
+const ENDING: &str = "ending";
 
 /// Writes the shim's orders, with `record` beside them; makes the folder.
 pub fn write_launch(dir: &Path, launch: &Launch, record: &Record) -> Result<(), Error> {
@@ -194,6 +196,18 @@ pub fn write_exit(dir: &Path, exit: &ExitRecord) -> Result<(), Error> {
 /// Reads how the service ended.
 pub fn read_exit(dir: &Path) -> Result<Option<ExitRecord>, Error> {
     read(dir, EXIT, SMALL_BYTES_MAX, ExitFile::into_exit)
+}
+
+/// Marks that somebody is about to end this generation.
+pub fn mark_ending(dir: &Path) -> Result<(), Error> {
+    let path = dir.join(ENDING);
+    let failed = |error: io::Error| Error::io(format!("cannot write `{}`", path.display()), error);
+    files::write_atomic(&path, b"", Durability::Cached).map_err(failed)
+}
+
+/// Whether somebody has begun to end this generation.
+pub fn is_ending(dir: &Path) -> bool {
+    dir.join(ENDING).exists()
 }
 
 fn write<T: Serialize>(dir: &Path, file: &str, value: &T) -> Result<(), Error> {

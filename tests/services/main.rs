@@ -11,6 +11,7 @@ mod ends;
 mod examples;
 mod fails;
 mod healthchecks;
+mod kills;
 mod lives;
 mod many;
 #[path = "../common/ports.rs"]

@@ -272,11 +272,23 @@ fn a_restart_that_died_after_it_ended_the_old_generation_is_finished() {
     half_restarted(&world, "restart");
     kill(pid_of(&record));
     wait_for("its shim has gone", || !is_alive(shim_of(&record)));
-    let report = check_step(&world, "start-again", "`restart` died after it had ended it");
+    let report = check_step(&world, "start-again", "`restart` died after it had begun to end it");
     assert_eq!(report["restarted"], 1);
     let again = world.record("web");
     assert_eq!(again["status"], "running");
     assert!(is_alive(pid_of(&again)));
+    assert_eq!(world.live_generations(), [again["generation"].as_str().expect("one").to_owned()]);
+}
+
+#[test]
+fn a_restart_that_died_while_it_ended_the_old_generation_is_finished() {
+    let (world, record) = one_service();
+    half_restarted(&world, "restart");
+    let run_dir = world.root().join("engine/managed-run/web").join(record["generation"].as_str().expect("one"));
+    std::fs::write(run_dir.join("ending"), "").expect("written");
+    check_step(&world, "start-again", "`restart` died after it had begun to end it");
+    let again = world.record("web");
+    assert!(is_alive(pid_of(&again)) && !is_alive(pid_of(&record)));
     assert_eq!(world.live_generations(), [again["generation"].as_str().expect("one").to_owned()]);
 }
 

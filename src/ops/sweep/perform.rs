@@ -59,7 +59,10 @@ fn prepare(context: &Context, due: &Due, claim: &Claim) -> Result<Option<Record>
         // Starting is another use case's.
         Action::Keep | Action::StartAgain => None,
         Action::End(_) => Some(stopping(record, claim)),
-        Action::Free => Some(free(record)),
+        Action::Free => {
+            ending::end_previous(&context.root, record, context.stop_grace())?;
+            Some(free(record))
+        }
         Action::Adopt => Some(adopted(context, record)?),
         // Without its orders it can't be brought back: then all of it ends.
         Action::Restore => Some(restored(context, record).unwrap_or_else(|| stopping(record, claim))),

@@ -1,0 +1,159 @@
+//! Commands killed at random moments, each followed by a sweep: then every live service is in a record, every record is
+//! true, and nothing is there twice.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{World, is_alive, kill, pid_of, shim_of, variable, wait_for};
+
+/// The names of the services.
+const NAMES: [&str; 3] = ["plain", "scattered", "stubborn"];
+/// Rounds in every run of the tests; `soak` has its own.
+const ROUNDS: u64 = 40;
+/// A command is killed at some moment of these first microseconds, which are all of its life and a little more.
+const MOMENTS_US: u64 = 60_000;
+
+/// Numbers that look random and are the same in every run: xorshift64, from Marsaglia, "Xorshift RNGs" (2003).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
+
+fn specs(world: &World, ttl_minutes: u64) -> Vec<Value> {
+    let scripts = [
+        "exec sleep 1000",
+        "setsid sleep 1001 & sh -c 'sleep 1002 & exit' & exec sleep 1003",
+        "trap '' TERM; while :; do sleep 0.2; done",
+    ];
+    let mut specs: Vec<Value> = NAMES.iter().zip(scripts).map(|(name, script)| world.shell(name, script)).collect();
+    for spec in &mut specs {
+        spec["ttl_minutes"] = json!(ttl_minutes);
+    }
+    specs
+}
+
+/// Starts some command, whichever comes.
+fn start_any(world: &World, numbers: &mut Numbers) -> (String, Child) {
+    let name = NAMES[usize::try_from(numbers.below(3)).expect("small")];
+    let args: Vec<&str> = match numbers.below(8) {
+        0..=2 => {
+            // Sometimes the same specs, sometimes others.
+            world.declare("ripley", &specs(world, 100 + numbers.below(2)));
+            vec!["accept", "ripley"]
+        }
+        3 | 4 => vec!["restart", name],
+        5 => vec!["stop", name],
+        6 => vec!["sweep"],
+        _ => vec!["renew", name],
+    };
+    let child = world.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    (args.join(" "), child)
+}
+
+/// What is not as it should be, once nothing is under way any more.
+fn complaints(world: &World) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let mut recorded = BTreeSet::new();
+    for record in world.records() {
+        let name = record["name"].as_str().expect("a name").to_owned();
+        let generation = record["generation"].as_str().expect("a generation").to_owned();
+        for key in ["claim", "previous"] {
+            if !record[key].is_null() {
+                complaints.push(format!("{name}: its `{key}` is left: {}", record[key]));
+            }
+        }
+        let is_running = record["status"] == "running"
+            && is_alive(pid_of(&record))
+            && is_alive(shim_of(&record))
+            && variable(pid_of(&record), "MINIONS_MANAGED_GENERATION").as_deref() == Some(&generation);
+        if !is_running {
+            complaints.push(format!("{name}: it is `{}`, and not as recorded: {record}", record["status"]));
+        }
+        if !world.root().join("engine/managed-run").join(&name).join(&generation).join("launch.json").exists() {
+            complaints.push(format!("{name}: its run folder is gone"));
+        }
+        recorded.insert(generation);
+    }
+    let living: BTreeSet<String> = world.live_generations().into_iter().collect();
+    complaints.extend(living.difference(&recorded).map(|lost| format!("{lost} lives and is in no record")));
+    if world.shims().len() != recorded.len() {
+        complaints.push(format!("{} shims for {} records", world.shims().len(), recorded.len()));
+    }
+    let folders = run_folders(&world.root().join("engine/managed-run"));
+    complaints.extend(folders.difference(&recorded).map(|left| format!("the folder of {left} is left")));
+    complaints
+}
+
+/// The names of the folders of all generations.
+fn run_folders(run: &Path) -> BTreeSet<String> {
+    let inside = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
+    inside(run)
+        .flat_map(|name| inside(&name.path()))
+        .map(|dir| dir.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+fn kill_at_random(rounds: u64, seed: u64) {
+    let world = World::new();
+    world.set(&json!({"stopGraceSec": 0.05}));
+    let mut numbers = Numbers(seed);
+    for round in 0..rounds {
+        // Sometimes two at once, of which one or both are killed; sometimes a service's shim, or a service.
+        let count = 1 + numbers.below(2);
+        let mut commands: Vec<(String, Child)> = (0..count).map(|_| start_any(&world, &mut numbers)).collect();
+        std::thread::sleep(Duration::from_micros(numbers.below(MOMENTS_US)));
+        let spared = numbers.below(4);
+        for (at, (_, child)) in commands.iter_mut().enumerate() {
+            if at as u64 != spared {
+                child.kill().expect("our own child");
+            }
+            child.wait().expect("our own child");
+        }
+        if numbers.below(6) == 0
+            && let Some(record) = world.records().iter().find(|record| record["status"] == "running")
+        {
+            let victim = if numbers.below(2) == 0 { shim_of(record) } else { pid_of(record) };
+            if is_alive(victim) {
+                kill(victim);
+                // A service dies with its shim, but not in the same moment.
+                wait_for("the service is dead", || !is_alive(pid_of(record)));
+            }
+        }
+        let told = world.run(&["sweep", "--format", "json"]);
+        let done: Vec<&str> = commands.iter().map(|(words, _)| words.as_str()).collect();
+        assert_eq!(told.code, Some(0), "seed {seed}, round {round}, {done:?}: {told:?}");
+        // What was killed may be on its way out still: shims without a word, a tree of a killed shim.
+        let deadline = std::time::Instant::now() + crate::support::LIMIT;
+        loop {
+            let complaints = complaints(&world);
+            if complaints.is_empty() {
+                break;
+            }
+            let is_late = std::time::Instant::now() > deadline;
+            assert!(!is_late, "seed {seed}, round {round}, {done:?}, swept {}: {complaints:#?}", told.stdout);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+#[test]
+fn whatever_is_killed_at_any_moment_the_next_sweep_makes_every_record_true() {
+    kill_at_random(ROUNDS, 0x9e37_79b9_7f4a_7c15);
+}
+
+#[test]
+#[ignore = "takes minutes: part of the soak"]
+fn a_thousand_kills_lose_nothing() {
+    let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos();
+    kill_at_random(1000, u64::try_from(seed & 0x7fff_ffff_ffff_ffff).expect("63 bits") | 1);
+}
