@@ -1,6 +1,7 @@
 /* The least that the system can do, to read the program's times against. Compiled and run by benches/commands.
  *
  *   floor list STATE           reads the state file, looks at the process of each record, prints a line for each
+ *   floor sweep STATE          reads it, looks at each record's process and log, writes it anew, durably
  *   floor serve PORT           answers every request on 127.0.0.1 with 200; the service of all measurements
  *   floor await PORT ARGV...   starts ARGV in a session of its own, asks it until it answers 200, prints its pid
  */
@@ -61,6 +62,34 @@ static int list(const char *path) {
   return 0;
 }
 
+/* The same walk, with a look at the log of each record; then the text is written whole beside the file, synced, renamed
+ * over it, and the folder synced. */
+static int sweep(char *path) {
+  static const char name_key[] = "{\"name\":\"", pid_key[] = "\"pid\":", log_key[] = "\"log_path\":\"";
+  char *text = read_whole(path), *at = text, temporary[4096], log[4096];
+  unsigned long long alive = 0, large = 0;
+  while ((at = strstr(at, name_key)) != NULL) {
+    struct stat about;
+    char *pid = strstr(at, pid_key), *named = strstr(at, log_key);
+    if (!pid || !named) break;
+    alive += start_ticks(strtol(pid + sizeof pid_key - 1, NULL, 10)) != 0;
+    named += sizeof log_key - 1;
+    snprintf(log, sizeof log, "%.*s", (int)strcspn(named, "\""), named);
+    large += stat(log, &about) == 0 && about.st_size > 10485760;
+    at = named;
+  }
+  snprintf(temporary, sizeof temporary, "%s.bare", path);
+  int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  size_t length = strlen(text);
+  if (file < 0 || write(file, text, length) != (ssize_t)length || fsync(file) != 0 || rename(temporary, path) != 0) return 74;
+  close(file);
+  *strrchr(path, '/') = 0;
+  int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0 || fsync(folder) != 0) return 74;
+  printf("%llu alive, %llu large\n", alive, large);
+  return 0;
+}
+
 static struct sockaddr_in loopback(const char *port) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(port))};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -112,8 +141,9 @@ static int await(const char *port, char **argv) {
 
 int main(int argc, char **argv) {
   if (argc == 3 && !strcmp(argv[1], "list")) return list(argv[2]);
+  if (argc == 3 && !strcmp(argv[1], "sweep")) return sweep(argv[2]);
   if (argc == 3 && !strcmp(argv[1], "serve")) return serve(argv[2]);
   if (argc > 3 && !strcmp(argv[1], "await")) return await(argv[2], argv + 3);
-  fputs("usage: floor list STATE | serve PORT | await PORT ARGV...\n", stderr);
+  fputs("usage: floor list STATE | sweep STATE | serve PORT | await PORT ARGV...\n", stderr);
   return 64;
 }

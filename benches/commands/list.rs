@@ -4,9 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use minions_managed::state::Document;
-use serde_json::{Value, json};
-
 use super::report::{Row, ms};
 use super::rounds::{interleaved, median, median_ratio, time};
 use super::world::World;
@@ -24,7 +21,7 @@ const RATIO_MAX: f64 = 1.5;
 /// One row per number of services.
 pub(crate) fn measure(floor: &Path) -> Vec<Row> {
     let mut worlds: Vec<World> = COUNTS.iter().map(|count| World::with_services(floor, *count)).collect();
-    worlds.push(made_up(floor, &worlds[COUNTS.len() - 1].records()));
+    worlds.push(World::made_up(floor, &worlds[COUNTS.len() - 1].records(), MADE_UP));
     let times = interleaved(2 * worlds.len(), ROUNDS, |job| {
         let world = &worlds[job / 2];
         if job % 2 == 0 {
@@ -48,20 +45,4 @@ fn row(count: usize, list: &[f64], least: &[f64]) -> Row {
     };
     let (value, least) = (ms(median(list)), ms(median(least)));
     Row { what: format!("`list` of {count}"), value, least, ratio: Some(ratio), aim, is_met }
-}
-
-/// A root without services of its own, whose state repeats `records` under other names.
-fn made_up(floor: &Path, records: &[Value]) -> World {
-    let world = World::new(floor);
-    let specs: Vec<Value> = (0..MADE_UP)
-        .map(|at| {
-            let mut record = records[at % records.len()].clone();
-            record["name"] = json!(format!("made-up-{at}"));
-            record
-        })
-        .collect();
-    let state = json!({"version": 1, "revision": 1, "specs": specs}).to_string();
-    // As a command would have written it.
-    fs::write(world.state(), Document::from_bytes(state.as_bytes()).unwrap().to_bytes()).unwrap();
-    world
 }

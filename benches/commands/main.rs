@@ -1,6 +1,6 @@
 //! What the commands cost, beside the least that the system can do: `cargo bench --bench commands [-- WORD…]`.
 //!
-//! Prints a Markdown table as docs/performance.md has it. WORDs choose among `accept`, `idle` and `list`; none: all, in a
+//! Prints a Markdown table as docs/performance.md has it. WORDs choose among `accept`, `idle`, `list` and `sweep`; none: all, in a
 //! few minutes. Times are from before the spawn of a process to after its end, so a command's start counts. What is
 //! compared is run in turn, round by round, in an order that is shuffled anew each round, so that noise hits all alike;
 //! ratios are medians of the ratios of single rounds. Everything lives in a temporary folder of `target/`, on a real disk.
@@ -18,6 +18,7 @@ mod idle;
 mod list;
 mod report;
 mod rounds;
+mod sweep;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -29,7 +30,8 @@ use report::Row;
 type Section = (&'static str, fn(&Path) -> Vec<Row>);
 
 /// In this order: the memory of a hundred shims is measured while there are no others to share pages with.
-const SECTIONS: [Section; 3] = [("accept", accept::measure), ("idle", idle::measure), ("list", list::measure)];
+const SECTIONS: [Section; 4] =
+    [("accept", accept::measure), ("idle", idle::measure), ("list", list::measure), ("sweep", sweep::measure)];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use minions_managed::state::Document;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -43,6 +44,30 @@ impl World {
             world.run(world.minions(&["accept", &agent]).args(["--format", "json"]));
         }
         assert_eq!(world.records().len(), count);
+        world
+    }
+
+    /// A root without services of its own, whose state repeats `records` under `count` other names, each with its log and its
+    /// run folder. Whoever makes it removes the state file in the end: these records are nobody's to stop.
+    pub(crate) fn made_up(floor: &Path, records: &[Value], count: usize) -> Self {
+        let world = Self::new(floor);
+        let engine = world.root().join("engine");
+        fs::create_dir_all(engine.join("managed-logs")).unwrap();
+        let made_up = |at: usize| {
+            let mut record = records[at % records.len()].clone();
+            let name = format!("made-up-{at}");
+            let log = engine.join("managed-logs").join(format!("{name}.log"));
+            fs::write(&log, "up\n").unwrap();
+            fs::create_dir_all(engine.join("managed-run").join(&name).join(record["generation"].as_str().unwrap()))
+                .unwrap();
+            record["name"] = json!(name);
+            record["log_path"] = json!(log);
+            record
+        };
+        let specs: Vec<Value> = (0..count).map(made_up).collect();
+        let state = json!({"version": 1, "revision": 1, "specs": specs}).to_string();
+        // As a command would have written it.
+        fs::write(world.state(), Document::from_bytes(state.as_bytes()).unwrap().to_bytes()).unwrap();
         world
     }
 

@@ -86,7 +86,12 @@ pub fn for_sweep(root: &Root, record: &Record) -> sweep::Facts {
             Liveness::Unknown => Previous::Unknown,
         },
     };
-    sweep::Facts { turn: observe_turn(record), life: observe_life(root, &Target::of(root, record)), previous }
+    let life = match observe_service(record) {
+        // Most records are of services that live, and then nothing else need be asked.
+        Liveness::Alive => Life::Alive,
+        Liveness::Dead | Liveness::Unknown => observe_life(root, &Target::of(root, record)),
+    };
+    sweep::Facts { turn: observe_turn(record), life, previous }
 }
 
 /// What has become of a generation. One whose processes nobody wrote down was not started.

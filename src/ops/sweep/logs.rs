@@ -10,7 +10,7 @@ use super::report::Rotated;
 
 /// Rotates the log of each record that is longer than `bytes_max` bytes. Only logs in the root's own folder: a state file
 /// must not make us cut any other file.
-pub(super) fn rotate(root: &Root, due: &[Due], bytes_max: u64) -> Vec<Rotated> {
+pub(super) fn rotate(root: &Root, due: &[Due<'_>], bytes_max: u64) -> Vec<Rotated> {
     let one = |record: &Record| {
         let log = root.log(&record.name);
         let outcome = logs::rotate_if_due(&log, &root.log_previous(&record.name), bytes_max);
@@ -21,15 +21,15 @@ pub(super) fn rotate(root: &Root, due: &[Due], bytes_max: u64) -> Vec<Rotated> {
         }
         .map(|outcome| Rotated { name: record.name.clone(), outcome })
     };
-    due.iter().filter_map(|due| one(&due.record)).collect()
+    due.iter().filter_map(|due| one(due.record)).collect()
 }
 
 /// The logs that are due.
-pub(super) fn observe(root: &Root, due: &[Due], bytes_max: u64) -> Vec<Rotated> {
+pub(super) fn observe(root: &Root, due: &[Due<'_>], bytes_max: u64) -> Vec<Rotated> {
     let is_due = |record: &Record| {
         let length = root.log(&record.name).metadata().map_or(0, |seen| seen.len());
         (length > bytes_max)
             .then(|| Rotated { name: record.name.clone(), outcome: Ok(Rotation::Collapsed { bytes: length }) })
     };
-    due.iter().filter_map(|due| is_due(&due.record)).collect()
+    due.iter().filter_map(|due| is_due(due.record)).collect()
 }

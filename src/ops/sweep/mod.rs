@@ -32,8 +32,8 @@ pub struct Request {
 
 /// A record and what is due for it.
 #[derive(Debug)]
-pub(in crate::ops) struct Due {
-    pub(in crate::ops) record: Record,
+pub(in crate::ops) struct Due<'a> {
+    pub(in crate::ops) record: &'a Record,
     pub(in crate::ops) step: Step,
     /// Its service was there when it was looked at.
     pub(in crate::ops) was_alive: bool,

@@ -15,8 +15,8 @@ const THREADED_MIN: usize = 256;
 const THREADS_MAX: usize = 8;
 
 /// One step per record, in their order.
-pub(in crate::ops) fn observe(root: &Root, records: &[Record], now: EpochMs) -> Vec<Due> {
-    let look = |part: &[Record]| -> Vec<Due> { part.iter().map(|record| due(root, record, now)).collect() };
+pub(in crate::ops) fn observe<'a>(root: &Root, records: &'a [Record], now: EpochMs) -> Vec<Due<'a>> {
+    let look = |part: &'a [Record]| -> Vec<Due<'a>> { part.iter().map(|record| due(root, record, now)).collect() };
     if records.len() < THREADED_MIN {
         return look(records);
     }
@@ -28,8 +28,8 @@ pub(in crate::ops) fn observe(root: &Root, records: &[Record], now: EpochMs) -> 
     })
 }
 
-fn due(root: &Root, record: &Record, now: EpochMs) -> Due {
+fn due<'a>(root: &Root, record: &'a Record, now: EpochMs) -> Due<'a> {
     let facts = facts::for_sweep(root, record);
     let step = sweep::step(record, &facts, now);
-    Due { record: record.clone(), step, was_alive: facts.life == Life::Alive }
+    Due { record, step, was_alive: facts.life == Life::Alive }
 }

@@ -18,8 +18,8 @@ use super::{Done, Due};
 const AT_ONCE_MAX: usize = 32;
 
 /// A record with what is to become of it, made ready before the lock is taken.
-struct Ready {
-    due: Due,
+struct Ready<'a> {
+    due: Due<'a>,
     /// What the record is to be from the claim on; `None`: it is left as it is.
     becomes: Option<Record>,
     error: Option<Error>,
@@ -29,14 +29,14 @@ struct Ready {
 type Ended = Result<Option<ExitRecord>>;
 
 /// Performs the steps; what came of each, in their order.
-pub(in crate::ops) fn perform(context: &Context, due: Vec<Due>, verb: &str) -> Result<Vec<Done>> {
+pub(in crate::ops) fn perform(context: &Context, due: Vec<Due<'_>>, verb: &str) -> Result<Vec<Done>> {
     if due.iter().all(|due| due.step.action == Action::Keep) {
         return Ok(due.into_iter().map(Done::planned).collect());
     }
     let maker = process::own_identity().map_err(|error| Error::io("cannot look at this very process", error))?;
     let claim = Claim { maker, verb: verb.to_owned(), at: EpochMs::now() };
     let ready = side_by_side(&due, AT_ONCE_MAX, |due| prepare(context, due, &claim));
-    let ready: Vec<Ready> = due
+    let ready: Vec<Ready<'_>> = due
         .into_iter()
         .zip(ready)
         .map(|(due, ready)| match ready {
@@ -46,15 +46,15 @@ pub(in crate::ops) fn perform(context: &Context, due: Vec<Due>, verb: &str) -> R
         .collect();
     let claimed = context.store().change(verb, |document| claim_all(document, &ready))?.value;
     let ended = side_by_side(&indices(&ready, &claimed), AT_ONCE_MAX, |at| {
-        (*at, ending::end_both(&context.root, &ready[*at].due.record, context.stop_grace()))
+        (*at, ending::end_both(&context.root, ready[*at].due.record, context.stop_grace()))
     });
     settle(context, &ready, &ended, &claim)?;
     Ok(told(context, ready, &claimed, ended))
 }
 
 /// What the record is to be once it is claimed. What must be so before that is done here.
-fn prepare(context: &Context, due: &Due, claim: &Claim) -> Result<Option<Record>> {
-    let record = &due.record;
+fn prepare(context: &Context, due: &Due<'_>, claim: &Claim) -> Result<Option<Record>> {
+    let record = due.record;
     Ok(match due.step.action {
         // Starting is another use case's.
         Action::Keep | Action::StartAgain => None,
@@ -104,12 +104,12 @@ fn restored(context: &Context, record: &Record) -> Option<Record> {
 }
 
 /// Writes what each record becomes, where it is still as it was looked at and nobody else is at it; says for which it was.
-fn claim_all(document: &mut Document, ready: &[Ready]) -> Vec<bool> {
-    let mut claim_one = |ready: &Ready| {
+fn claim_all(document: &mut Document, ready: &[Ready<'_>]) -> Vec<bool> {
+    let mut claim_one = |ready: &Ready<'_>| {
         let (Some(becomes), Some(there)) = (&ready.becomes, document.find_mut(&ready.due.record.name)) else {
             return false;
         };
-        let is_ours = there.is_same_life(&ready.due.record)
+        let is_ours = there.is_same_life(ready.due.record)
             && there.ttl_expires_at == ready.due.record.ttl_expires_at
             && facts::observe_turn(there) == Turn::Ours;
         if is_ours {
@@ -128,7 +128,7 @@ fn claim_all(document: &mut Document, ready: &[Ready]) -> Vec<bool> {
 }
 
 /// The ones that are ours to end.
-fn indices(ready: &[Ready], claimed: &[bool]) -> Vec<usize> {
+fn indices(ready: &[Ready<'_>], claimed: &[bool]) -> Vec<usize> {
     let is_ending = |at: &usize| {
         let becomes = ready[*at].becomes.as_ref();
         claimed[*at] && becomes.is_some_and(|record| record.status == Status::Stopping)
@@ -137,7 +137,7 @@ fn indices(ready: &[Ready], claimed: &[bool]) -> Vec<usize> {
 }
 
 /// Removes the records of what has ended, if they are still ours; what would not end stays `stopping`, for the next try.
-fn settle(context: &Context, ready: &[Ready], ended: &[(usize, Ended)], claim: &Claim) -> Result<()> {
+fn settle(context: &Context, ready: &[Ready<'_>], ended: &[(usize, Ended)], claim: &Claim) -> Result<()> {
     if ended.is_empty() {
         return Ok(());
     }
@@ -156,7 +156,7 @@ fn settle(context: &Context, ready: &[Ready], ended: &[(usize, Ended)], claim: &
 }
 
 /// What came of each; the files of what is gone go too.
-fn told(context: &Context, ready: Vec<Ready>, claimed: &[bool], ended: Vec<(usize, Ended)>) -> Vec<Done> {
+fn told(context: &Context, ready: Vec<Ready<'_>>, claimed: &[bool], ended: Vec<(usize, Ended)>) -> Vec<Done> {
     let mut ended: std::collections::HashMap<usize, Ended> = ended.into_iter().collect();
     let tell = |(at, ready): (usize, Ready)| {
         let Ready { due, becomes, error } = ready;

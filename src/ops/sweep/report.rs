@@ -162,7 +162,7 @@ impl Report {
 
 impl Done {
     /// One that nothing has been done for yet.
-    pub(super) fn planned(due: Due) -> Self {
+    pub(super) fn planned(due: Due<'_>) -> Self {
         Self {
             pid: due.record.pid,
             step: due.step,
