@@ -39,4 +39,4 @@ pub use spawn::{
     drop_standard_streams, start_service, start_shim,
 };
 pub use stopping::{StopOutcome, stop_marked};
-pub use table::{Table, observe_marked};
+pub use table::{Table, observe_marked, observe_shims};

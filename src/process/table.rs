@@ -1,13 +1,16 @@
 //! Who descends from whom, and who carries a generation's mark. Impure: asks the system.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use crate::base::ids::Generation;
 use crate::service::Identity;
 
 use super::look::{boot_id, snapshot};
-use super::spawn::MINIONS_GENERATION;
+use super::spawn::{MINIONS_GENERATION, SHIM_ARG0};
 
 /// The process table at one moment.
 #[derive(Debug)]
@@ -77,6 +80,19 @@ pub fn observe_marked(generation: &Generation) -> io::Result<Vec<Identity>> {
         found.extend(family.filter(|member| known.insert(member.pid)));
     }
     Ok(found)
+}
+
+/// Every living shim with a living service that was started for a folder below `run`, with that folder as seen from `run`.
+/// Found by its command line, which nobody but its own user can have given it. One that waits for its word has no service.
+pub fn observe_shims(run: &Path) -> io::Result<Vec<(Identity, PathBuf)>> {
+    let run_dir = |identity: &Identity| {
+        let line = crate::base::files::read_pseudo(format!("/proc/{}/cmdline", identity.pid)).ok()?;
+        let dir = line.strip_prefix(SHIM_ARG0.as_bytes())?.strip_prefix(b"\0")?.strip_suffix(b"\0")?;
+        Path::new(OsStr::from_bytes(dir)).strip_prefix(run).ok().map(Path::to_owned)
+    };
+    let table = Table::observe()?;
+    let shims = table.all().iter().filter_map(|identity| Some((identity.clone(), run_dir(identity)?)));
+    Ok(shims.filter(|(shim, _)| !table.descendants(shim.pid).is_empty()).collect())
 }
 
 /// Whether `pid`'s environment, as it was at its exec, holds exactly `variable` (`KEY=value`). An environment that we may

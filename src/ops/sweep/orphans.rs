@@ -2,16 +2,17 @@
 //! the wrong moment, folders that nobody could remove.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 
 use crate::base::clock::EpochMs;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::ids::Generation;
 use crate::base::root::Root;
 use crate::health::side_by_side;
 use crate::lifecycle::orphan::{self, Action, Facts};
 use crate::lifecycle::sweep::Life;
 use crate::process;
-use crate::service::{Liveness, Record};
+use crate::service::{Identity, Liveness, Process, Record, is_kebab_case};
 use crate::state::{self, Document};
 
 use super::super::context::Context;
@@ -34,12 +35,35 @@ pub(super) struct Found {
     why: String,
 }
 
-/// Everything in the run folder that `document` does not speak of.
-pub(super) fn observe(root: &Root, document: &Document, now: EpochMs) -> Result<Vec<Found>> {
+/// Everything in the run folder that `document` does not speak of; with `looks_for_shims` also shims without a folder.
+pub(super) fn observe(root: &Root, document: &Document, now: EpochMs, looks_for_shims: bool) -> Result<Vec<Found>> {
     let known = known(document);
     let left = state::observe_generations(root)?;
-    let unknown = left.into_iter().filter(|(_, generation)| !known.contains(generation));
-    Ok(unknown.map(|(name, generation)| look(root, document, name, generation, now)).collect())
+    let is_unknown = |generation: &Generation| !known.contains(generation);
+    let lost = if looks_for_shims { observe_shims(root)? } else { Vec::new() };
+    let lost = lost.into_iter().filter(|found| {
+        is_unknown(&found.generation) && !left.iter().any(|(_, generation)| *generation == found.generation)
+    });
+    let lost: Vec<Found> = lost.collect();
+    let unknown = left.into_iter().filter(|(_, generation)| is_unknown(generation));
+    Ok(unknown.map(|(name, generation)| look(root, document, name, generation, now)).chain(lost).collect())
+}
+
+/// Every living shim of this root, as one whose folder is gone.
+fn observe_shims(root: &Root) -> Result<Vec<Found>> {
+    let shims = process::observe_shims(&root.run())
+        .map_err(|error| Error::io("cannot look for shims in the process table", error))?;
+    let found = |(shim, run_dir): (Identity, PathBuf)| {
+        let name = run_dir.parent()?.to_str().filter(|name| is_kebab_case(name))?.to_owned();
+        let generation = Generation::parse(run_dir.file_name()?.to_str()?)?;
+        let mut target = Target::of_generation(root, &name, &generation);
+        // Who its service is nobody knows any more; the shim ends its whole tree.
+        target.process = Some(Process { service: shim.clone(), shim });
+        let facts = Facts { life: &Life::Alive, shim: Liveness::Alive, obstacle: Some("its run folder is gone") };
+        let (action, why) = orphan::decide(facts);
+        Some(Found { target, generation, record: None, life: Life::Alive, action, why })
+    };
+    Ok(shims.into_iter().filter_map(found).collect())
 }
 
 /// The generations that records are about. One is never used twice, so that the name does not matter.
