@@ -148,6 +148,11 @@ mod tests {
             .spawn()
             .unwrap();
         let pid = child.id();
+        // A process is told of its start a moment before its environment is in place (execve(2) closes descriptors first).
+        let deadline = crate::base::clock::monotonic() + std::time::Duration::from_secs(20);
+        while observe_mark(pid).is_none() && crate::base::clock::monotonic() < deadline {
+            std::thread::yield_now();
+        }
         assert_eq!(observe_cwd(pid).as_deref(), Some(top.as_path()));
         assert!(observe_program(pid).is_some_and(|path| path.is_absolute()));
         assert!(observe_open(pid).contains(&top.join("held")));
