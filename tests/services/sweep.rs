@@ -375,3 +375,14 @@ fn malformed_records_are_counted_and_set_aside() {
     assert_eq!(world.record("web"), record);
     assert_eq!(sweep(&world, &[])["malformed"], 0);
 }
+
+#[test]
+fn a_service_whose_files_are_all_gone_is_found_by_its_shim_and_ended() {
+    let (world, record) = one_service();
+    std::fs::remove_dir_all(world.root().join("engine")).expect("removed");
+    assert_eq!(sweep(&world, &[])["orphans_stopped"], 0, "the sweep of every minute does not look at all processes");
+    assert!(is_alive(pid_of(&record)));
+    let told = world.run(&["reconcile", "--format", "json"]).ended(0).json();
+    assert_eq!((&told["stats"]["orphans_stopped"], &told["stats"]["killed_pids"]), (&json!(1), &json!(1)), "{told}");
+    assert!(!is_alive(pid_of(&record)) && !is_alive(shim_of(&record)));
+}
