@@ -210,7 +210,7 @@ fn failed(record: &Record) -> String {
 }
 
 /// How a service is known to be gone, for people.
-fn words(death: &Death) -> String {
+pub fn words(death: &Death) -> String {
     match death {
         Death::Seen(ExitRecord { exit: Exit::Code(code), .. }) => format!("it exited with code {code}"),
         Death::Seen(ExitRecord { exit: Exit::Signal(signal), .. }) => format!("signal {signal} ended it"),

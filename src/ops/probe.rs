@@ -9,6 +9,7 @@ use crate::base::ids::Generation;
 use crate::health::{self, Attempt, Cut, PROBES_AT_ONCE_MAX, side_by_side};
 use crate::lifecycle::claim::Turn;
 use crate::lifecycle::health::{Finding, note};
+use crate::lifecycle::sweep::{Life, words};
 use crate::process::{self, Held};
 use crate::service::{Identity, Liveness, Proof, Record, Status};
 use crate::state::{Document, SetAside};
@@ -108,17 +109,23 @@ enum Answer {
 }
 
 fn probe_one(context: &Context, probing: &Probing<'_>, record: &Record, end: Option<Instant>) -> (Liveness, Answer) {
-    let liveness = facts::observe_service(record);
-    if let Turn::Theirs { pid, verb } = facts::observe_turn(record) {
+    let facts = facts::for_sweep(&context.root, record);
+    let liveness = match &facts.life {
+        Life::Alive => Liveness::Alive,
+        Life::Dead(_) | Life::NotStarted => Liveness::Dead,
+        Life::Unknown => Liveness::Unknown,
+    };
+    if let Turn::Theirs { pid, verb } = facts.turn {
         return (liveness, Answer::Unknown(format!("`minions managed {verb}` (pid {pid}) is at it")));
     }
     let word = record.status.word();
-    let answer = match (liveness, record.status) {
-        (Liveness::Dead, _) => Answer::Unhealthy(format!("its process is dead; it is recorded as `{word}`")),
-        (Liveness::Unknown, _) => Answer::Unknown("it cannot be told whether its process lives".into()),
-        (Liveness::Alive, Status::Running) => return ask(context, probing, record, end),
+    let answer = match (facts.life, record.status) {
+        (Life::Dead(death), _) => Answer::Unhealthy(words(&death)),
+        (Life::NotStarted, _) => Answer::Unhealthy(format!("it is recorded as `{word}` and has no process")),
+        (Life::Unknown, _) => Answer::Unknown("it cannot be told whether its process lives".into()),
+        (Life::Alive, Status::Running) => return ask(context, probing, record, end),
         (
-            Liveness::Alive,
+            Life::Alive,
             Status::Queued | Status::Starting | Status::Backoff | Status::Stopping | Status::Stopped | Status::Failed,
         ) => Answer::Unknown(format!("it is recorded as `{word}`, so that it was not asked")),
     };

@@ -15,6 +15,7 @@
 //! | `garbage PORT` | answers in no known protocol |
 //! | `redirect PORT URL` | answers 302 to URL |
 //! | `endless-head PORT` | sends headers for ever |
+//! | `slow-head PORT` | sends a head letter by letter, for ever |
 //! | `slow-body PORT` | answers 200 with a body that stalls |
 //! | `huge-body PORT` | answers 200 with a body that never ends |
 //! | `exit CODE [DELAY_MS]` | ends by itself |
@@ -49,6 +50,10 @@ fn main() -> Outcome {
         "garbage" => serve(arg(1), |mut stream, _| drop(stream.write_all(b"SSH-2.0-not-http\r\n\r\n"))),
         "redirect" => serve(arg(1), |stream, _| redirect(stream, arg(2))),
         "endless-head" => serve(arg(1), |stream, _| repeat(stream, "HTTP/1.1 200 OK\r\n", "x-more: more\r\n")),
+        "slow-head" => serve(arg(1), |stream, _| {
+            // Faster than any time limit between two letters would be.
+            repeat_every(Duration::from_millis(20), stream, "HTTP/1.1 200 OK\r\nx-more: ", "x");
+        }),
         "slow-body" => serve(arg(1), |mut stream, _| {
             take_request(&stream);
             drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc"));
@@ -130,10 +135,15 @@ fn hold(stream: TcpStream) {
 }
 
 /// Sends `first`, then `again` until the other side closes.
-fn repeat(mut stream: TcpStream, first: &str, again: &str) {
+fn repeat(stream: TcpStream, first: &str, again: &str) {
+    repeat_every(Duration::ZERO, stream, first, again);
+}
+
+fn repeat_every(pause: Duration, mut stream: TcpStream, first: &str, again: &str) {
     take_request(&stream);
     let mut next = first;
     while stream.write_all(next.as_bytes()).is_ok() {
         next = again;
+        std::thread::sleep(pause);
     }
 }

@@ -57,9 +57,31 @@ fn what_is_no_answer_is_named() {
         fails_with(&Healthcheck { timeout_s: 0.5, ..http(server.url(), 200) }, part);
     };
     check("hang", "did not answer within 500.0ms");
+    check("slow-head", "did not answer within 500.0ms");
     check("hang-up", "closed the connection without an answer");
     check("garbage", "did not answer in HTTP");
     check("endless-head", "did not answer in HTTP: protocol: http parse resulted in too many headers");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_that_takes_no_connection_is_given_up_in_time() {
+    use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
+    // A listener that never accepts: once its queue is full, Linux drops who wants to connect.
+    let full = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    bind(&full, &std::net::SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+    listen(&full, 0).expect("it listens");
+    let address = std::net::SocketAddr::try_from(getsockname(&full).expect("an address")).expect("an address");
+    let mut queue = Vec::new();
+    while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+        queue.push(stream);
+    }
+    let began = Instant::now();
+    fails_with(
+        &Healthcheck { timeout_s: 0.5, ..http(format!("http://{address}/"), 200) },
+        "no connection to 127.0.0.1",
+    );
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
 }
 
 #[test]

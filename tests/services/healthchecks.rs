@@ -84,7 +84,12 @@ fn a_dead_service_is_unhealthy_at_once() {
     wait_for("the service dies with its shim", || !is_alive(pid_of(&record)));
     let items = check(&world, &[], 5);
     assert_eq!((&items[1]["healthy"], &items[1]["alive"]), (&json!(false), &json!(false)), "{items:?}");
-    assert!(items[1]["error"].as_str().is_some_and(|error| error.contains("dead")), "{items:?}");
+    assert!(
+        items[1]["error"]
+            .as_str()
+            .is_some_and(|error| error.contains("its process is gone, and nobody saw how it ended")),
+        "{items:?}"
+    );
     let record = world.record("web");
     assert_eq!(
         (&record["healthy"], &record["alive"], &record["status"]),
