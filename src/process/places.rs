@@ -63,10 +63,32 @@ mod system {
     }
 
     pub(super) fn mark(pid: u32) -> Option<Generation> {
-        let bytes = read_pseudo(format!("/proc/{pid}/environ")).ok()?;
+        let bytes = environment(pid)?;
         let values = bytes.split(|byte| *byte == 0).filter_map(|one| one.strip_prefix(MINIONS_GENERATION.as_bytes()));
         let mut values = values.filter_map(|rest| std::str::from_utf8(rest.strip_prefix(b"=")?).ok());
         values.find_map(Generation::parse)
+    }
+
+    /// So often a process that is just becoming another program is looked at again, a millisecond apart.
+    const EXEC_LOOKS_MAX: usize = 50;
+
+    /// The environment of `pid` as it was at its exec (proc_pid_environ(5)). In the middle of an exec the new memory is there
+    /// already and neither environment nor arguments are: what reads as none then is asked for again.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the end of somebody else's exec can only be looked for, within a bound"
+    )]
+    fn environment(pid: u32) -> Option<Vec<u8>> {
+        for _ in 0..EXEC_LOOKS_MAX {
+            let bytes = read_pseudo(format!("/proc/{pid}/environ")).ok()?;
+            let has_arguments = || read_pseudo(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
+            // A kernel thread has no program, and for ever neither.
+            if !bytes.is_empty() || has_arguments() || program(pid).is_none() {
+                return Some(bytes);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        None
     }
 
     /// The second and third number of proc_pid_statm(5), in pages.

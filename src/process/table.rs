@@ -10,7 +10,8 @@ use crate::base::ids::Generation;
 use crate::service::Identity;
 
 use super::look::{boot_id, snapshot};
-use super::spawn::{MINIONS_GENERATION, SHIM_ARG0};
+use super::places::observe_mark;
+use super::spawn::SHIM_ARG0;
 
 /// The process table at one moment.
 #[derive(Debug)]
@@ -69,11 +70,10 @@ impl Table {
 /// while it lives, knows those too.
 pub fn observe_marked(generation: &Generation) -> io::Result<Vec<Identity>> {
     let table = Table::observe()?;
-    let mark = format!("{MINIONS_GENERATION}={generation}");
     let mut found = Vec::new();
     let mut known = HashSet::from([std::process::id()]);
     for identity in table.all() {
-        if known.contains(&identity.pid) || !has_variable(identity.pid, mark.as_bytes()) {
+        if known.contains(&identity.pid) || observe_mark(identity.pid).as_ref() != Some(generation) {
             continue;
         }
         let family = std::iter::once(identity.clone()).chain(table.descendants(identity.pid));
@@ -93,11 +93,4 @@ pub fn observe_shims(run: &Path) -> io::Result<Vec<(Identity, PathBuf)>> {
     let table = Table::observe()?;
     let shims = table.all().iter().filter_map(|identity| Some((identity.clone(), run_dir(identity)?)));
     Ok(shims.filter(|(shim, _)| !table.descendants(shim.pid).is_empty()).collect())
-}
-
-/// Whether `pid`'s environment, as it was at its exec, holds exactly `variable` (`KEY=value`). An environment that we may
-/// not read is not one of ours: services run as the user who started them.
-fn has_variable(pid: u32, variable: &[u8]) -> bool {
-    crate::base::files::read_pseudo(format!("/proc/{pid}/environ"))
-        .is_ok_and(|bytes| bytes.split(|byte| *byte == 0).any(|one| one == variable))
 }

@@ -16,4 +16,5 @@ pub mod stop;
 pub mod sweep;
 pub mod table;
 pub mod validate;
+pub mod whole;
 pub mod wire;

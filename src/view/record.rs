@@ -1,13 +1,13 @@
-//! A record for people: a row of the list, and the lines of `show`.
+//! Records for people: the table of `list`, and how single facts about a record are put.
 
 use crate::base::clock::EpochMs;
 use crate::base::redact;
 use crate::base::span;
-use crate::service::{Exit, Liveness, Probe, Record, Status};
+use crate::service::{Liveness, Record, Status};
 
 use super::amount;
 use super::escape;
-use super::table::{Cell, Column, Paint, Style, draw, draw_pairs};
+use super::table::{Cell, Column, Paint, Style, draw};
 
 /// Columns of the list. Where they do not fit, long names, projects and ports are cut, then columns are left out in the order
 /// UPTIME, PID, MEMORY, PROJECT, LEFT, PORTS, HEALTH, STATUS; the name stays.
@@ -24,7 +24,7 @@ const COLUMNS: [Column; 9] = [
 ];
 
 /// What stands where there is nothing to say.
-const NONE: &str = "-";
+pub(super) const NONE: &str = "-";
 
 /// A record to be listed, and what was just seen of it.
 #[derive(Clone, Copy, Debug)]
@@ -58,52 +58,6 @@ fn row(listed: &Listed<'_>, now: EpochMs) -> [Cell; 9] {
     ]
 }
 
-/// Draws everything that is known of one record, a line each.
-pub fn draw_whole(record: &Record, liveness: Liveness, now: EpochMs, style: Style) -> String {
-    let at = |at: Option<EpochMs>| {
-        Cell::plain(at.map_or_else(|| NONE.to_owned(), |at| format!("{} ({} ago)", span::utc(at.0), ago(at, now))))
-    };
-    let shim = record.process.as_ref().map_or_else(|| NONE.to_owned(), |process| process.shim.pid.to_string());
-    let expires = record
-        .ttl_expires_at
-        .map_or_else(|| NONE.to_owned(), |end| format!("{} ({})", span::utc(end.0), left(record, now)));
-    let mut rows = vec![
-        ("name", text(&record.name)),
-        ("declared as", text(&record.spec.name)),
-        ("status", status(record, liveness)),
-        ("health", health(record, liveness)),
-        ("last healthy", at(record.last_health_at)),
-        ("project", text(&record.owner.project)),
-        ("agent", text(&record.owner.agent)),
-        ("work item", text(&record.owner.work_item)),
-        ("worktree", text(record.worktree.as_deref().unwrap_or_default())),
-        ("command", text(&command_line(record))),
-        ("program", text(&record.resolved_cmd)),
-        ("folder", text(&record.spec.cwd)),
-        ("env keys", text(&keys(&record.spec.env))),
-        ("ports", text(&ports(record))),
-        ("healthcheck", text(&healthcheck(record))),
-        ("pid", Cell::plain(record.pid.map_or_else(|| NONE.to_owned(), |pid| format!("{pid} (shim {shim})")))),
-        ("generation", text(record.generation.as_ref().map_or("", |generation| generation.as_str()))),
-        ("started", at(record.started_at)),
-        ("lives until", Cell::plain(expires)),
-        ("run", text(record.run_id.as_deref().unwrap_or_default())),
-        ("log", text(&record.log_path)),
-    ];
-    if let Some(exit) = record.last_exit {
-        let how = match exit.exit {
-            Exit::Code(code) => format!("code {code}"),
-            Exit::Signal(signal) => format!("signal {signal}"),
-            Exit::Unknown => "unknown".to_owned(),
-        };
-        rows.push(("last exit", Cell::plain(format!("{how}, {}, {}", exit.cause.word(), span::utc(exit.at.0)))));
-    }
-    for (key, value) in &record.spec.attrs {
-        rows.push(("attr", text(&format!("{key} = {value}"))));
-    }
-    draw_pairs(&rows, style)
-}
-
 /// Other people's text, safe to show: nothing that commands a terminal, no user info in URLs.
 pub(super) fn text(text: &str) -> Cell {
     if text.is_empty() {
@@ -113,7 +67,7 @@ pub(super) fn text(text: &str) -> Cell {
 }
 
 /// Where it stands, with a word for a process that is not what the status says.
-fn status(record: &Record, liveness: Liveness) -> Cell {
+pub(super) fn status(record: &Record, liveness: Liveness) -> Cell {
     let word = record.status.word();
     let expects_process = match record.status {
         Status::Running | Status::Stopping => true,
@@ -132,7 +86,7 @@ fn status(record: &Record, liveness: Liveness) -> Cell {
     Cell { text, paint }
 }
 
-fn health(record: &Record, liveness: Liveness) -> Cell {
+pub(super) fn health(record: &Record, liveness: Liveness) -> Cell {
     match (liveness, record.healthy) {
         (Liveness::Dead, _) => Cell::plain(NONE),
         (Liveness::Alive | Liveness::Unknown, true) => Cell { text: "healthy".to_owned(), paint: Paint::Good },
@@ -147,7 +101,7 @@ fn uptime(record: &Record, liveness: Liveness, now: EpochMs) -> String {
     }
 }
 
-fn left(record: &Record, now: EpochMs) -> String {
+pub(super) fn left(record: &Record, now: EpochMs) -> String {
     match record.ttl_expires_at {
         Some(end) if end <= now => "expired".to_owned(),
         Some(end) => span::short(end.since(now)),
@@ -155,31 +109,10 @@ fn left(record: &Record, now: EpochMs) -> String {
     }
 }
 
-fn ago(at: EpochMs, now: EpochMs) -> String {
+pub(super) fn ago(at: EpochMs, now: EpochMs) -> String {
     span::short(now.since(at))
 }
 
-fn ports(record: &Record) -> String {
+pub(super) fn ports(record: &Record) -> String {
     record.spec.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(",")
-}
-
-fn keys(env: &[(String, String)]) -> String {
-    env.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(" ")
-}
-
-/// The command as one could type it.
-fn command_line(record: &Record) -> String {
-    let words = std::iter::once(&record.spec.cmd).chain(&record.spec.args).map(String::as_str);
-    shlex::try_join(words).unwrap_or_else(|_| record.spec.cmd.clone())
-}
-
-fn healthcheck(record: &Record) -> String {
-    let check = &record.spec.healthcheck;
-    let what = match &check.probe {
-        Probe::Http { url, expect_status } => format!("GET {} = {expect_status}", url),
-        Probe::Command { cmd, expect_regex, .. } => {
-            format!("{} ~ {expect_regex}", cmd)
-        }
-    };
-    format!("{what}, every {} s, within {} s", check.interval_s, check.timeout_s)
 }

@@ -133,11 +133,16 @@ pub fn draw<const N: usize, C: Into<Column>>(columns: [C; N], rows: &[[Cell; N]]
     out
 }
 
-/// Draws `rows` as `key  value` lines, the keys one column wide; values are not cut.
+/// Draws `rows` as `key  value` lines, the keys one column wide; values are not cut. An empty key stands for an empty
+/// line.
 pub fn draw_pairs(rows: &[(&str, Cell)], style: Style) -> String {
     let width = rows.iter().map(|(key, _)| key.width()).max().unwrap_or(0);
     let mut out = String::new();
     for (key, cell) in rows {
+        if key.is_empty() {
+            out.push('\n');
+            continue;
+        }
         let value_width = cell.text.width();
         push_row(&mut out, &[Cell::plain(*key), cell.clone()], &[Some(width), Some(value_width)], style.color);
     }
