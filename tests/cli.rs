@@ -13,6 +13,8 @@ mod reading;
 mod settings;
 #[path = "cli/shells.rs"]
 mod shells;
+#[path = "cli/tables.rs"]
+mod tables;
 #[path = "cli/usage.rs"]
 mod usage;
 #[path = "cli/verdicts.rs"]

@@ -14,6 +14,10 @@ use super::exit::{End, Outcome};
 
 /// List the services: what runs, how it is, how long it has left
 ///
+/// MEMORY is that of the whole tree: what each process has alone, and the largest part that one of them may share (its
+/// program, shared memory) once. A narrow terminal gets long names, projects and ports cut, then UPTIME, PID, MEMORY, PROJECT,
+/// LEFT, PORTS, HEALTH and STATUS left out, in this order.
+///
 /// Reading takes no lock. With --format json: {"items": […], "etag": "…"}; items are sorted by name.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: minions managed list --project shop --format json")]

@@ -36,11 +36,12 @@ pub fn draw(service: &Service, tree: Option<&Tree>, now: EpochMs, style: Style) 
     // A record's name is kebab-case: it needs no quotes.
     let name = &service.seen.record.name;
     let commands = [("logs", " -f", "its log as it grows"), ("restart", "", "a new start"), ("stop", "", "its end")];
+    let width = "minions managed restart ".len() + name.len();
     text.push_str("\nwhat next:\n");
-    for (verb, more, what) in commands {
+    text.extend(commands.map(|(verb, more, what)| {
         let command = format!("minions managed {verb} {name}{more}");
-        text.push_str(&format!("  {command:width$}  {what}\n", width = "minions managed restart ".len() + name.len()));
-    }
+        format!("  {command:width$}  {what}\n")
+    }));
     text
 }
 
