@@ -98,12 +98,19 @@ fn is_answered(port: u16) -> bool {
         && stream.read(&mut answer).is_ok_and(|length| answer[..length].starts_with(b"HTTP/1.1 200"))
 }
 
-/// How often `accept`, its shim and the service call one of the syncs, by strace.
 fn syncs(world: &World, port: u16) -> Option<Row> {
-    let log = world.state().with_file_name("syncs");
-    let accept = world.minions(&["accept", AGENT]);
     world.declare(AGENT, &[(NAME, port)]);
     fs::remove_file(world.accepted(AGENT)).unwrap();
+    let accept = world.minions(&["accept", AGENT]);
+    // The sidecar is moved last.
+    let count = count_syncs(world, &accept, || world.accepted(AGENT).exists())?;
+    Some(Row::figure("syncs of that `accept`", count.to_string()))
+}
+
+/// How often an `accept`, its shims and their services call one of the syncs, by strace, until `is_done`. All services of
+/// the root are stopped for it in the end.
+pub(crate) fn count_syncs(world: &World, accept: &Command, is_done: impl Fn() -> bool) -> Option<usize> {
+    let log = world.state().with_file_name("syncs");
     let traced = Command::new("strace")
         .args(["-f", "-qq", "-e", "trace=fsync,fdatasync,sync,syncfs,sync_file_range,msync", "-o"])
         .arg(&log)
@@ -116,21 +123,13 @@ fn syncs(world: &World, port: u16) -> Option<Row> {
         eprintln!("SKIPPED: the syncs of `accept` are not counted, for there is no strace");
         return None;
     };
-    // It follows the shim too, and so it ends only with the service. The sidecar is moved last.
-    wait_until(|| world.accepted(AGENT).exists());
+    // It follows the shims too, and so it ends only with the services.
+    wait_until(is_done);
     let text = fs::read_to_string(&log).unwrap();
-    world.run(&mut world.minions(&["stop", NAME]));
+    world.stop_all();
     traced.wait().unwrap();
     // A call that another thread's interrupts is shown twice, the second time without a bracket.
-    let count = text.lines().filter(|line| line.contains("sync(")).count();
-    Some(Row {
-        what: "syncs of that `accept`".to_owned(),
-        value: count.to_string(),
-        least: String::new(),
-        ratio: None,
-        aim: String::new(),
-        is_met: true,
-    })
+    Some(text.lines().filter(|line| line.contains("sync(")).count())
 }
 
 fn wait_until(is_so: impl Fn() -> bool) {

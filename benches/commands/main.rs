@@ -1,10 +1,11 @@
 //! What the commands cost, beside the least that the system can do: `cargo bench --bench commands [-- WORD…]`.
 //!
-//! Prints a Markdown table as docs/performance.md has it. WORDs choose among `accept`, `idle`, `list` and `sweep`; none: all, in a
-//! few minutes. Times are from before the spawn of a process to after its end, so a command's start counts. What is
-//! compared is run in turn, round by round, in an order that is shuffled anew each round, so that noise hits all alike;
-//! ratios are medians of the ratios of single rounds. Everything lives in a temporary folder of `target/`, on a real disk.
-//! The services and the least are `benches/floor.c`; without a C compiler nothing is measured, which is said.
+//! Prints a Markdown table as docs/performance.md has it. WORDs choose among `accept`, `accept-all`, `idle`, `list` and
+//! `sweep`; none: all, in a few minutes. Times are from before the spawn of a process to after its end, so a command's
+//! start counts. What is compared is run in turn, round by round, in an order that is shuffled anew each round, so that
+//! noise hits all alike; ratios are medians of the ratios of single rounds. Everything lives in a temporary folder of
+//! `target/`, on a real disk. The services and the least are `benches/floor.c`; without a C compiler nothing is measured,
+//! which is said.
 #![expect(clippy::disallowed_methods, reason = "a benchmark starts processes, and times and waits for them")]
 #![expect(
     clippy::print_stdout,
@@ -14,6 +15,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run has nothing to report")]
 
 mod accept;
+mod accept_all;
 mod idle;
 mod list;
 mod report;
@@ -30,8 +32,13 @@ use report::Row;
 type Section = (&'static str, fn(&Path) -> Vec<Row>);
 
 /// In this order: the memory of a hundred shims is measured while there are no others to share pages with.
-const SECTIONS: [Section; 4] =
-    [("accept", accept::measure), ("idle", idle::measure), ("list", list::measure), ("sweep", sweep::measure)];
+const SECTIONS: [Section; 5] = [
+    ("accept", accept::measure),
+    ("accept-all", accept_all::measure),
+    ("idle", idle::measure),
+    ("list", list::measure),
+    ("sweep", sweep::measure),
+];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();

@@ -16,6 +16,13 @@ pub(crate) struct Row {
     pub(crate) is_met: bool,
 }
 
+impl Row {
+    /// A figure to know, with nothing to compare it with and no aim.
+    pub(crate) fn figure(what: &str, value: String) -> Self {
+        Self { what: what.to_owned(), value, least: String::new(), ratio: None, aim: String::new(), is_met: true }
+    }
+}
+
 /// The rows as a Markdown table.
 pub(crate) fn table(rows: &[Row]) -> String {
     let mut text = String::from("| what | median | the least | ratio | aim | |\n|---|---|---|---|---|---|\n");

@@ -115,6 +115,15 @@ impl World {
         fs::write(dir.join("managed-spawn.json"), sidecar.to_string()).unwrap();
     }
 
+    /// Ends every service.
+    pub(crate) fn stop_all(&self) {
+        let names: Vec<String> =
+            self.records().iter().map(|record| record["name"].as_str().unwrap().to_owned()).collect();
+        if !names.is_empty() {
+            self.run(self.minions(&["stop"]).args(&names));
+        }
+    }
+
     /// The records of the state file.
     pub(crate) fn records(&self) -> Vec<Value> {
         let Ok(bytes) = fs::read(self.state()) else { return Vec::new() };
@@ -125,11 +134,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        let names: Vec<String> =
-            self.records().iter().map(|record| record["name"].as_str().unwrap().to_owned()).collect();
-        if !names.is_empty() {
-            self.run(self.minions(&["stop"]).args(&names));
-        }
+        self.stop_all();
     }
 }
 

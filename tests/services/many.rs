@@ -99,7 +99,9 @@ fn each_agent_has_its_own_end_whatever_becomes_of_the_others() {
     sick["healthcheck"]["cmd"] = json!("sh -c false");
     sick["healthcheck"]["timeout_s"] = json!(0.5);
     world.declare("sick", &[sick]);
-    world.declare("ends", &[world.shell("ends", "echo bye; exit 3")]);
+    let mut ends = world.shell("ends", "echo bye; exit 3");
+    ends["healthcheck"]["cmd"] = json!("sh -c false");
+    world.declare("ends", &[ends]);
     world.declare("bad", &[world.shell("Bad", "exec sleep 1000")]);
     world.declare("well", &[world.shell("well", "exec sleep 1000"), world.shell("too", "exec sleep 1000")]);
     let mut twice = vec!["accept", "sick", "ends", "bad", "well", "well", "nobody", "--format", "json"];

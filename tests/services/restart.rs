@@ -168,6 +168,11 @@ fn what_cannot_be_started_again_is_left_running_and_said_in_the_systems_words() 
     check("cannot be entered: No such file or directory");
     std::fs::write(&cwd, "").expect("written");
     check("cannot be entered: not a directory");
+    let dead = pid_of(&old);
+    kill(dead);
+    wait_for("its shim has gone", || !is_alive(shim_of(&old)));
+    let report = restart(&world, &["s"]).ended(1).json();
+    assert_eq!(report["items"][0]["pid"], json!(null), "nothing lives: {report}");
     std::fs::remove_file(&cwd).expect("removed");
     std::fs::rename(aside(&cwd), &cwd).expect("moved");
     let text = world.run(&["restart", "s"]).ended(0).stdout;

@@ -11,6 +11,7 @@ use crate::lifecycle::apart::apart;
 use crate::process;
 use crate::service::Record;
 
+use super::super::start::STACK_BYTES;
 use super::decide::{self, Decision};
 use super::report::AgentReport;
 use super::{Acceptance, Common, accept_one};
@@ -18,8 +19,6 @@ use super::{Acceptance, Common, accept_one};
 /// How many agents are worked on at once. Their services start side by side, on few processors: more at once would only
 /// make each start slower, down to healthchecks that give up.
 const AGENTS_AT_ONCE_MAX: usize = 32;
-/// The state is read on it, down to 160 levels of nesting.
-const STACK_BYTES: usize = 2 << 20;
 
 /// What two acceptances may have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

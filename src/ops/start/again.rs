@@ -3,7 +3,7 @@
 
 use crate::base::error::{Error, Kind, Result};
 use crate::base::ids::Generation;
-use crate::service::Record;
+use crate::service::{Liveness, Record};
 use crate::state::{Document, GroupCommit, SetAside};
 
 use super::super::context::Context;
@@ -154,9 +154,10 @@ fn prepare(starter: &Starter<'_>, document: &Document, old: &Record) -> Result<S
 /// A name that is left as it is, with what there is of it.
 fn refused(document: &Document, name: &str, error: Error) -> Item {
     let record = document.find(name);
+    let lives = |record: &&Record| facts::observe_service(record) != Liveness::Dead;
     Item {
         name: name.to_owned(),
-        pid: record.and_then(|record| record.pid),
+        pid: record.filter(lives).and_then(|record| record.pid),
         generation: record.and_then(|record| record.generation.clone()),
         healthy: record.map(|record| record.healthy),
         error: Some(error),
@@ -220,12 +221,16 @@ fn claimed(record: &Record) -> Item {
 fn ended(item: Item, started: Started) -> Item {
     let Started { pid, healthy, failure } = started;
     let Some(failure) = failure else { return Item { pid, healthy, ..item } };
-    let (kind, code) = match failure.kind {
-        FailureKind::OldLives => (Kind::Unforeseen, "stop-survivors"),
-        FailureKind::Spawn => (Kind::NotHealthy, "spawn-failed"),
-        FailureKind::Healthcheck => (Kind::NotHealthy, "managed-spawn-healthcheck-failed"),
-        FailureKind::Overtaken => (Kind::Conflict, "claimed"),
+    let name = &item.name;
+    let failed = || format!("its record stays, as `failed`, until the next sweep; more: minions managed logs {name}");
+    let (kind, code, hint) = match failure.kind {
+        FailureKind::OldLives => {
+            (Kind::Unforeseen, "stop-survivors", "its record stays; the next stop or sweep tries again".to_owned())
+        }
+        FailureKind::Spawn => (Kind::NotHealthy, "spawn-failed", failed()),
+        FailureKind::Healthcheck => (Kind::NotHealthy, "managed-spawn-healthcheck-failed", failed()),
+        FailureKind::Overtaken => (Kind::Conflict, "claimed", format!("how it is now: minions managed show {name}")),
     };
-    let error = Error::new(kind, code, format!("service `{}` is not up: {}", item.name, failure.error));
+    let error = Error::new(kind, code, format!("service `{name}` is not up: {}", failure.error)).with_hint(hint);
     Item { pid, healthy, error: Some(error), log_tail: failure.log_tail, ..item }
 }

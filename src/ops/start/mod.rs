@@ -30,6 +30,9 @@ use super::context::Context;
 /// How often a plan is made anew because another command changed what it was made from.
 pub(super) const PLANS_MAX: u32 = 10;
 
+/// For a thread that reads the state, which may be nested 160 levels deep (`state::DEPTH_MAX`).
+pub(super) const STACK_BYTES: usize = 2 << 20;
+
 /// Something that happened, for a progress line. Doors render it.
 #[derive(Clone, Debug)]
 pub enum Progress {

@@ -1,22 +1,27 @@
 //! Performing what was claimed, side by side, and settling it: what came of each start goes into the state, if the claim
 //! still stands; else the start is undone. Impure: waits for a file of the shim.
 
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use crate::base::clock::{EpochMs, monotonic};
 use crate::base::error::Result;
+use crate::health::side_by_side_with_stack;
 use crate::service::{Exit, ExitRecord, Process, Proof, Record, Status};
 use crate::state::Document;
 
 use super::super::ending;
 use super::first_health::{self, FirstHealth};
 use super::perform::{self, Performed};
-use super::{Failure, FailureKind, OnFailure, Progress, Start, Started, Starter, tail};
+use super::{Failure, FailureKind, OnFailure, Progress, STACK_BYTES, Start, Started, Starter, tail};
 
 /// How long the first settling waits for services that are healthy at once: one durable write then tells both that they
 /// run and that they are healthy. Whoever is killed within it leaves what recovery finds (`service.json`).
 const SETTLE_WINDOW: Duration = Duration::from_millis(40);
+/// How many starts are performed at once: as many as a few processors bring up in about a second. The others' old
+/// generations run on meanwhile.
+const STARTS_AT_ONCE_MAX: usize = 32;
 /// How long a shim may take to write down the exit of a service that has ended.
 const EXIT_RECORD_LIMIT: Duration = Duration::from_secs(2);
 
@@ -39,17 +44,22 @@ enum Told {
     Done(usize, Started),
 }
 
-/// Performs every start on a thread of its own and settles as they go. Returns what came of each, in their order.
+/// Performs the starts side by side and settles as they go. Returns what came of each, in their order.
 pub(crate) fn perform_and_settle(starter: &Starter<'_>, starts: Vec<Start>) -> Result<Vec<Started>> {
     let records: Vec<Record> = starts.iter().map(|start| start.record.clone()).collect();
     let mut outcomes: Vec<Option<Started>> = starts.iter().map(|_| None).collect();
     let (tell, told) = mpsc::channel();
+    let starts: Vec<(usize, Mutex<Option<Start>>)> =
+        starts.into_iter().map(|start| Mutex::new(Some(start))).enumerate().collect();
+    let starts = starts.as_slice();
     let settled = std::thread::scope(|scope| {
-        for (at, start) in starts.into_iter().enumerate() {
-            let tell = tell.clone();
-            scope.spawn(move || work(starter, at, start, &tell));
-        }
-        drop(tell);
+        scope.spawn(move || {
+            side_by_side_with_stack(starts, STARTS_AT_ONCE_MAX, STACK_BYTES, |(at, start)| {
+                // Each is taken once, by the one thread that works on it.
+                let start = start.lock().ok().and_then(|mut start| start.take());
+                start.map(|start| work(starter, *at, start, &tell))
+            })
+        });
         settle_as_told(starter, &told, &records, &mut outcomes)
     });
     for at in settled? {
@@ -264,12 +274,17 @@ fn write(
 
 /// Applies `change` if the record is still about the generation that was claimed; says whether it was.
 fn apply(document: &mut Document, claimed: &Record, change: &Change, on_failure: OnFailure) -> bool {
+    let is_up = matches!(change, Change::Running { .. } | Change::Healthy { .. });
+    // That nothing of it is left is true whoever has taken the record; where it was to stay, that somebody has taken it is
+    // the news.
+    let is_news = is_up || on_failure == OnFailure::Keep;
     let Some(there) = document.find_mut(&claimed.name).filter(|there| there.generation == claimed.generation) else {
-        // That nothing of it is left is true whoever has taken the record.
-        return matches!(change, Change::Gone { .. } | Change::Stuck);
+        return !is_news;
     };
+    if there.status == Status::Stopping && is_news {
+        return false;
+    }
     match change {
-        Change::Running { .. } | Change::Healthy { .. } if there.status == Status::Stopping => return false,
         Change::Running { process, at } => {
             let settled = running(there, process, *at);
             *there = settled;
