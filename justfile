@@ -44,6 +44,11 @@ fuzz target="sidecar state settings" seconds="600":
         cargo fuzz run -s none "$target" -- -dict="fuzz/$target.dict" -max_len=8192 -timeout=10 -max_total_time={{ seconds }} || exit 1; \
     done
 
+# The recipes of docs/scheduling.md with a real cron and a real user manager; needs root, cron and systemd
+try-scheduling: release
+    contrib/try-scheduling.sh cron target/release/minions
+    contrib/try-scheduling.sh systemd target/release/minions
+
 # The long tests, which `test` leaves out
 soak:
     cargo test --release -- --ignored

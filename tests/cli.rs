@@ -9,6 +9,8 @@ mod doctor;
 mod hint;
 #[path = "cli/reading.rs"]
 mod reading;
+#[path = "cli/scheduling.rs"]
+mod scheduling;
 #[path = "cli/settings.rs"]
 mod settings;
 #[path = "cli/shells.rs"]
