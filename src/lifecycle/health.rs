@@ -10,7 +10,7 @@ use crate::service::{Proof, Record};
 pub enum Finding {
     /// A probe passed.
     Passed(Proof),
-    /// A probe was had, and was no pass.
+    /// A probe was had of a living process, and was no pass.
     Failed,
     /// The process is proven dead, so that nobody had to be asked.
     Dead,
@@ -31,7 +31,12 @@ pub fn note(record: &mut Record, finding: Finding, at: EpochMs, backoff: Duratio
             record.health_proof = Some(proof);
             true
         }
-        Finding::Failed => std::mem::take(&mut record.healthy),
+        Finding::Failed => {
+            let is_news = record.healthy || !record.alive;
+            record.healthy = false;
+            record.alive = true;
+            is_news
+        }
         Finding::Dead => {
             let was_up = record.healthy || record.alive;
             record.healthy = false;
@@ -103,8 +108,9 @@ mod tests {
     fn a_failure_is_written_once_and_keeps_when_a_probe_last_passed() {
         for before in records() {
             let mut after = before.clone();
-            assert_eq!(note(&mut after, Finding::Failed, NOW, BACKOFF), before.healthy, "{before:?}");
-            assert_eq!(after, Record { healthy: false, ..before });
+            let is_news = before.healthy || !before.alive;
+            assert_eq!(note(&mut after, Finding::Failed, NOW, BACKOFF), is_news, "{before:?}");
+            assert_eq!(after, Record { healthy: false, alive: true, ..before });
         }
     }
 

@@ -1,6 +1,7 @@
 //! Probing recorded services side by side, and writing down what came of it. Who probes after the first health goes
 //! through here: `healthcheck`, `reconcile`.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::base::clock::{EpochMs, monotonic};
@@ -52,11 +53,12 @@ impl Probed {
         }
     }
 
-    /// The record of `document` that this is about: of that generation still, and nobody else is at it.
-    fn record_in<'a>(&self, document: &'a mut Document) -> Option<&'a mut Record> {
-        let record = document.find_mut(&self.name)?;
+    /// Whether `record` is still about what was probed, and nobody else is at it.
+    fn is_about(&self, record: &Record) -> bool {
         let is_same = record.generation == self.generation && record.pid == self.pid;
-        (is_same && facts::observe_turn(record) == Turn::Ours).then_some(record)
+        // What was to be stopped meanwhile, and would not end, is not to be called healthy.
+        let is_up = record.status == Status::Running || self.liveness == Liveness::Dead;
+        is_same && is_up && facts::observe_turn(record) == Turn::Ours
     }
 }
 
@@ -84,12 +86,12 @@ pub fn probe(context: &Context, records: &[Record], within: Option<Duration>) ->
 /// written, and no lock taken, where nothing has changed (contract section 5).
 pub fn record(context: &Context, verb: &str, found: &[Probed]) -> Result<Option<SetAside>> {
     let backoff = context.health_backoff();
+    let by_name: HashMap<&str, &Probed> = found.iter().map(|one| (one.name.as_str(), one)).collect();
     let edit = |document: &mut Document| {
         let mut has_changed = false;
-        for (one, finding) in found.iter().filter_map(|one| Some((one, one.finding()?))) {
-            if let Some(record) = one.record_in(document) {
-                has_changed |= note(record, finding, one.at, backoff);
-            }
+        for record in &mut document.records {
+            let Some(one) = by_name.get(record.name.as_str()).filter(|one| one.is_about(record)) else { continue };
+            has_changed |= one.finding().is_some_and(|finding| note(record, finding, one.at, backoff));
         }
         has_changed
     };

@@ -148,6 +148,22 @@ fn which_services_are_probed_is_said_by_name_and_project() {
 }
 
 #[test]
+fn what_a_probe_says_is_shown_harmless() {
+    let world = World::new();
+    let mut spec = moody(&world, "a");
+    let probe = "sh -c 'test ! -e a.sick && echo ok || { printf \"\\033[31mred\\nhttp://u:secret@h/\" >&2; exit 1; }'";
+    spec["healthcheck"]["cmd"] = json!(probe);
+    up(&world, &[spec]);
+    set_sick(&world, "a", true);
+    let error = check(&world, &[], 4)[0]["error"].as_str().unwrap_or_default().to_owned();
+    let table = world.run(&["healthcheck", "--color", "always"]).ended(4).stdout;
+    for text in [error, table.rsplit("\n\n").next().unwrap_or_default().to_owned()] {
+        assert!(text.contains("red") && text.contains("[redacted]@h/"), "{text:?}");
+        assert!(!text.trim_end().contains(['\u{1b}', '\n']) && !text.contains("secret"), "{text:?}");
+    }
+}
+
+#[test]
 fn a_decoy_that_answers_in_a_services_place_makes_the_probe_fail_and_is_named() {
     let world = World::new();
     let decoy = world.server("decoy", "http");
