@@ -60,7 +60,7 @@ impl GroupCommit {
 
     /// Applies `edit` to the state as it is when its turn comes, after the edits of those who came before, and returns once
     /// that is written. Nothing slow may happen in `edit`. An error means that no edit of this write was written; all who
-    /// took part get it.
+    /// took part get it. Only after `panic`, of another thread, it may have been.
     pub fn change<T>(&self, verb: &str, edit: impl FnOnce(&mut Document) -> T) -> Result<T, Failure> {
         let _guard = PanicGuard(self);
         let mut turns = self.lock()?;

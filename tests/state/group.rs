@@ -109,5 +109,6 @@ fn a_thread_that_panics_in_its_edit_lets_nobody_wait_for_ever() {
     let written = codes.iter().filter(|code| code.is_none()).count();
     drop(group);
     let count = store.read().unwrap().find("web").unwrap().started_at.unwrap().0;
-    assert_eq!(count, i64::try_from(written).unwrap(), "whoever was told that it is written has it");
+    // A batch that was being written when the other panicked may be there, though nobody could be told.
+    assert!(count >= i64::try_from(written).unwrap(), "whoever was told that it is written has it: {count}, {written}");
 }
