@@ -54,12 +54,18 @@ pub fn run(context: &Context, dir: &Path) -> Result<Report> {
         let lives: Vec<(String, Option<Generation>)> =
             seen.items.into_iter().map(|holder| (holder.name, holder.generation)).collect();
         ours.extend(lives.iter().filter_map(|life| life.1.clone()));
-        let stopped = stop::end_chosen(context, VERB, Choice::Lives(&lives), |_| Ok(()))?;
+        let stopped = stop::end_chosen(context, VERB, Choice::Lives(&lives), |_| Ok(()))
+            .map_err(|error| if items.is_empty() { error } else { after_some(error) })?;
         set_aside = stopped.set_aside.or(set_aside);
         items.extend(stopped.items);
     }
     let message = format!("services are started in `{}` again and again while they are stopped", dir.display());
     Err(Error::new(Kind::Conflict, "still-held", message).with_hint("end what starts them, then try again"))
+}
+
+/// The error of a later round: what others hint would not be true.
+fn after_some(error: Error) -> Error {
+    error.with_hint("the services that lived there before are stopped already; try again")
 }
 
 /// Ends processes in the folder that are in no record's generation but certainly ours: of one that was stopped here, or whose

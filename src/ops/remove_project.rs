@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, Kind, Result};
 use crate::base::root::Root;
 use crate::logs;
 use crate::service::Record;
@@ -11,8 +11,13 @@ use super::context::Context;
 use super::stop::{self, Choice, Report};
 
 /// Removes the project's services, side by side. Their logs go once they are proven gone, and before their names are free
-/// for anybody else's. Errors: `no-such-project` (exit 6), and as for `stop`.
+/// for anybody else's. Errors: `no-such-project` (exit 6), an empty name (exit 64), and as for `stop`.
 pub fn run(context: &Context, project: &str) -> Result<Report> {
+    // A shell variable that is not set must not mean every service that has no project.
+    if project.is_empty() {
+        let error = Error::new(Kind::Usage, "usage", "an empty P is no project");
+        return Err(error.with_hint("services without a project are stopped by name: minions managed stop NAME"));
+    }
     stop::end_chosen(context, "remove-project", Choice::Project(project), |record| remove_logs(&context.root, record))
 }
 

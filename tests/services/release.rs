@@ -219,6 +219,28 @@ fn services_that_are_accepted_meanwhile_are_released_or_accepted_after_the_last_
 }
 
 #[test]
+fn a_release_or_a_removal_that_is_killed_at_any_moment_is_finished_by_the_next() {
+    let world = World::new();
+    let top = folder(&world, "top");
+    for round in 0..24_u64 {
+        world.declare("ripley", &["a", "b"].map(|name| shell_in(&world, name, &top, "exec sleep 1000")));
+        assert_eq!(world.accept("ripley", &["--project", "shop", "--no-wait"]).0, Some(0), "round {round}");
+        let top = top.to_str().unwrap();
+        let args = if round % 2 == 0 { ["release", top] } else { ["remove-project", "shop"] };
+        let mut command = world.command(&args);
+        let quiet = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let mut child = quiet.spawn().unwrap();
+        // The moment itself is what is tried: from before the claim to after the end.
+        std::thread::sleep(std::time::Duration::from_micros(round * 1500));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        world.run(&["release", top]).ended(0);
+        assert_eq!((there(top.as_ref()), world.processes()), (Vec::new(), Vec::new()), "round {round}");
+        assert!(world.records().is_empty(), "round {round}");
+    }
+}
+
+#[test]
 fn a_removed_project_leaves_neither_services_nor_logs_and_others_stay() {
     let world = World::new();
     let logs = world.root().join("engine/managed-logs");
@@ -244,4 +266,8 @@ fn a_removed_project_leaves_neither_services_nor_logs_and_others_stay() {
     assert!(is_alive(pid_of(&left[0])));
     assert_eq!(world.live_generations().len(), 1);
     world.run(&["remove-project", "shop"]).ended(6);
+    world.declare("lambert", &[world.shell("free", "exec sleep 1000")]);
+    assert_eq!(world.accept("lambert", &[]).0, Some(0));
+    world.run(&["remove-project", ""]).ended(64);
+    assert!(is_alive(pid_of(&world.record("free"))), "it has no project, which is no project either");
 }

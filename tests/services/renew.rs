@@ -114,3 +114,56 @@ fn a_renewal_that_was_killed_is_taken_over_by_the_next_one() {
     let shim = shim_of(&world.record("s"));
     wait_for("the shim's timer is armed anew", || (270..=300).contains(&armed_s(shim)));
 }
+
+#[test]
+fn a_renewal_that_is_killed_at_any_moment_leaves_a_record_that_the_next_sweep_makes_true() {
+    let world = started();
+    let before = world.record("s");
+    let shim = shim_of(&before);
+    for round in 0..20_u64 {
+        let minutes = 100 + round * 10;
+        let ttl = minutes.to_string();
+        let mut command = world.command(&["renew", "s", "--ttl", &ttl]);
+        let quiet = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let mut child = quiet.spawn().expect("it starts");
+        // The moment itself is what is tried: from before the claim to after the end.
+        std::thread::sleep(std::time::Duration::from_micros(round * 700));
+        child.kill().expect("our own child");
+        child.wait().expect("our own child");
+        world.run(&["sweep"]).ended(0);
+        let record = world.record("s");
+        assert_eq!((&record["claim"], &record["status"]), (&Value::Null, &json!("running")), "round {round}");
+        assert_eq!(record["pid"], before["pid"], "round {round}: it lives on");
+        let is_as_recorded = || {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+            let left = u64::try_from(expires_at(&world)).expect("after 1970") / 1000 - now.as_secs();
+            armed_s(shim).abs_diff(left) <= 2
+        };
+        wait_for("the shim's timer is as the record says", is_as_recorded);
+    }
+}
+
+#[test]
+fn of_a_legacy_record_only_the_record_changes() {
+    let world = started();
+    let mut child = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep starts");
+    let mut state = world.state();
+    let legacy = state["specs"][0].as_object_mut().expect("a record");
+    for key in ["generation", "process", "ttl_minutes"] {
+        legacy.remove(key);
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let now = i64::try_from(now.as_millis()).expect("before the year 10889");
+    legacy.insert("name".to_owned(), json!("old"));
+    legacy.insert("pid".to_owned(), json!(child.id()));
+    legacy.insert("started_at".to_owned(), json!(now));
+    legacy.insert("ttl_expires_at".to_owned(), json!(now - 1));
+    std::fs::write(world.root().join("engine/managed-processes.json"), state.to_string()).expect("written");
+    let report = world.run(&["renew", "old", "--ttl", "30", "--format", "json"]).ended(0).json();
+    assert_eq!(report["ttl_expires_at"], world.record("old")["ttl_expires_at"]);
+    assert!(report["ttl_expires_at"].as_i64().is_some_and(|end| end >= now + 30 * 60_000), "{report}");
+    assert!(child.try_wait().expect("a look").is_none(), "nobody was signalled");
+    child.kill().expect("our own child");
+    child.wait().expect("our own child");
+    world.run(&["renew", "old"]).ended(7);
+}
