@@ -8,6 +8,7 @@ mod collapse;
 mod follow;
 mod lines;
 mod mark;
+mod previous;
 mod reader;
 mod remove;
 mod rotate;

@@ -13,6 +13,7 @@ use crate::base::files;
 
 use super::collapse::has_hole;
 use super::mark::{GAP, Mark, PartMark, Step};
+use super::previous::Previous;
 
 /// A rotation changes the mark four times, and there are seconds between rotations; who still has no quiet moment after so
 /// many looks is told so.
@@ -140,23 +141,31 @@ impl Reader {
     pub(super) fn segments(&self) -> io::Result<Vec<Range<u64>>> {
         self.steady(|look| {
             let span = look.span();
-            let part = self.part(look)?.map(|(_, part)| part).filter(|part| look.follows(*part));
-            let start = part.filter(|part| look.is_published(*part)).map_or(span.start, |part| part.to);
+            let part = self.part(look)?.filter(|part| look.follows(part.mark));
             let end = span.base + self.log.metadata()?.len();
-            let start = if self.begins_line(&span, start)? { start } else { span.readable_from };
-            let previous = part.map(|part| part.from..part.to).filter(|range| !range.is_empty());
+            let start = match &part {
+                Some(part) if look.is_published(part.mark) => part.mark.to,
+                part if self.begins_line(&span, part.as_ref())? => span.start,
+                _ => span.readable_from,
+            };
+            let previous = part.map(|part| part.mark.from..part.mark.to).filter(|range| !range.is_empty());
             Ok(previous.into_iter().chain(std::iter::once(start.min(end)..end)).collect())
         })
     }
 
-    /// Whether a line begins at `start`: a service may have truncated its log itself, and what the mark says of its first
-    /// line is then of no use.
-    fn begins_line(&self, span: &Span, start: u64) -> io::Result<bool> {
-        if start <= span.readable_from {
-            return Ok(start == span.readable_from);
+    /// Whether a line begins where the mark says so: a service may have truncated its log itself. The previous log `part` can
+    /// tell; without it the byte before must be a line end.
+    fn begins_line(&self, span: &Span, part: Option<&Previous>) -> io::Result<bool> {
+        if span.start <= span.readable_from {
+            return Ok(span.start == span.readable_from);
+        }
+        let (from, first) = (span.readable_from - span.base, span.start - span.base);
+        if let Some(told) = part.map(|part| part.bears_out(&self.log, (from, first), span.start)).transpose()?.flatten()
+        {
+            return Ok(told);
         }
         let mut before = [0];
-        let read = self.log.read_at(&mut before, start - 1 - span.base)?;
+        let read = self.log.read_at(&mut before, first - 1)?;
         Ok(read == 1 && before == *b"\n")
     }
 
@@ -183,11 +192,11 @@ impl Reader {
             return Ok(if is_beyond { Found::Moved(span.readable_from) } else { Found::End });
         }
         let part = self.part(look)?;
-        if let Some((file, part)) = &part
-            && (part.from..part.to).contains(&position)
+        if let Some(Previous { file, mark }) = &part
+            && (mark.from..mark.to).contains(&position)
         {
-            let size = usize::try_from(part.to - position).unwrap_or(usize::MAX).min(buffer.len());
-            let read = read_up_to(file, &mut buffer[..size], position - part.from)?;
+            let size = usize::try_from(mark.to - position).unwrap_or(usize::MAX).min(buffer.len());
+            let read = read_up_to(file, &mut buffer[..size], position - mark.from)?;
             if read > 0 {
                 return Ok(Found::Bytes(read));
             }
@@ -195,20 +204,13 @@ impl Reader {
         if position >= span.ends {
             return Ok(Found::Moved(span.readable_from));
         }
-        let left = part.map(|(_, part)| part).filter(|part| look.follows(*part) && part.from > position);
-        Ok(Found::Lost(left.map_or(span.start, |part| part.from)))
+        let left = part.filter(|part| look.follows(part.mark) && part.mark.from > position);
+        Ok(Found::Lost(left.map_or(span.start, |part| part.mark.from)))
     }
 
-    /// The previous log, if it is of this log, and what it holds.
-    fn part(&self, look: &Look) -> io::Result<Option<(File, PartMark)>> {
-        let Some(mark) = look.mark else { return Ok(None) };
-        let file = match files::open_read(&self.previous) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let part = PartMark::read(&file)?.filter(|part| part.id == mark.id);
-        Ok(part.map(|part| (file, part)))
+    /// The previous log, if it is of this log.
+    fn part(&self, look: &Look) -> io::Result<Option<Previous>> {
+        look.mark.map_or(Ok(None), |mark| Previous::open(&self.previous, mark.id))
     }
 }
 

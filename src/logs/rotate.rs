@@ -13,6 +13,7 @@ use crate::base::lock::FileLock;
 
 use super::collapse;
 use super::mark::{GAP, Mark, PartMark, Step};
+use super::previous::{Previous, Zeros};
 
 /// How far back from its end a log is searched for the end of a line: a longer one is torn.
 const LINE_BYTES_MAX: u64 = 1 << 20;
@@ -108,7 +109,7 @@ impl Rotator<'_> {
         let mark = match Mark::read(self.log)? {
             Some(mark) => match self.finish(mark)? {
                 Finished::Cut(bytes) => return Ok(Rotation::Collapsed { bytes }),
-                Finished::Whole(mark) => Some(mark),
+                Finished::Whole(mark) => Some(self.borne_out(mark)?),
             },
             None => self.first_mark()?,
         };
@@ -213,29 +214,21 @@ impl Rotator<'_> {
 
     /// Whether the previous log holds all that the cut would take, but for what is punched already.
     fn head_is_copied(&self, mark: Mark) -> io::Result<bool> {
-        let part = match files::open_read(self.previous) {
-            Ok(part) => part,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        if PartMark::read(&part)? != Some(PartMark { id: mark.id, from: mark.start, to: mark.ends }) {
-            return Ok(false);
-        }
+        let Some(previous) = Previous::open(self.previous, mark.id)? else { return Ok(false) };
         let first = mark.start - mark.base;
-        let (mut ours, mut theirs) = (vec![0; BLOCK_BYTES], vec![0; BLOCK_BYTES]);
-        let mut at = first;
-        while at < mark.cut {
-            let size = usize::try_from(mark.cut - at).map_or(BLOCK_BYTES, |left| left.min(BLOCK_BYTES));
-            let (ours, theirs) = (&mut ours[..size], &mut theirs[..size]);
-            if self.log.read_exact_at(ours, at).is_err() || part.read_exact_at(theirs, at - first).is_err() {
-                return Ok(false);
-            }
-            if ours.iter().zip(theirs.iter()).any(|(our, their)| our != their && *our != 0) {
-                return Ok(false);
-            }
-            at += size as u64;
-        }
-        Ok(true)
+        let size = mark.cut.saturating_sub(first);
+        Ok((previous.mark.from, previous.mark.to) == (mark.start, mark.ends)
+            && previous.agrees((self.log, first), 0, size, Zeros::AreNothing)?)
+    }
+
+    /// `mark`, if the head that it speaks of is in the previous log; else one by which all there is is yet to be moved.
+    fn borne_out(&self, mark: Mark) -> io::Result<Mark> {
+        let first = mark.start - mark.base;
+        let told = match Previous::open(self.previous, mark.id)? {
+            Some(previous) => previous.bears_out(self.log, (0, first), mark.start)?,
+            None => None,
+        };
+        Ok(if told == Some(true) { mark } else { Mark { start: mark.base, ..mark } })
     }
 
     fn truncate(&self, part: &File, mark: Option<Mark>) -> io::Result<Rotation> {
@@ -389,6 +382,23 @@ mod tests {
             assert!(log.metadata().unwrap().len() < 20_000 / 2);
         }
         assert_eq!(expected, next, "every line was whole when it was moved");
+    }
+
+    #[test]
+    fn a_service_that_truncates_its_own_log_loses_no_line_that_it_writes_then() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, previous) = (dir.path().join("web.log"), dir.path().join("web.log.1"));
+        let mut service = files::open_append(&log).unwrap();
+        // All lines of one length: what comes anew has line ends where the old content had them.
+        let lines = |numbers: std::ops::Range<u64>| numbers.map(|number| format!("{number:09}\n")).collect::<String>();
+        let text = |path: &Path| String::from_utf8(files::read_bounded(path, 1 << 20).unwrap()).unwrap();
+        service.write_all(lines(0..1000).as_bytes()).unwrap();
+        assert_ne!(rotate_if_due(&log, &previous, 4096).unwrap(), Rotation::NotDue);
+        service.set_len(0).unwrap();
+        service.write_all(lines(1000..2000).as_bytes()).unwrap();
+        assert_eq!(crate::logs::last_lines(&log, 1000).unwrap().join("\n") + "\n", lines(1000..2000));
+        assert_ne!(rotate_if_due(&log, &previous, 4096).unwrap(), Rotation::NotDue);
+        assert!(text(&previous) == lines(1000..2000), "from the first line that was written anew");
     }
 
     /// Does the first `steps` steps of a rotation that collapses, as if it were killed then.

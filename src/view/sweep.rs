@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::base::error::Error;
-use crate::ops::sweep::{Done, Orphan, Report, Stats};
+use crate::ops::sweep::{Done, Orphan, Report, Rotation, Stats};
 
 use super::escape;
 use super::table::{Cell, Paint, Style, draw};
@@ -47,8 +47,13 @@ pub fn report_text(report: &Report, style: Style) -> String {
     let rows: Vec<[Cell; 3]> = steps(report).map(|step| step.row(report.is_dry_run)).collect();
     let mut text = if rows.is_empty() { String::new() } else { draw(["NAME", "STEP", "WHY"], &rows, style) };
     let verb = if report.is_dry_run { "would be rotated" } else { "is rotated" };
-    let logs = report.logs.iter().filter(|log| log.outcome.is_ok());
-    text.extend(logs.map(|log| format!("the log of {} {verb}\n", log.name)));
+    text.extend(report.logs.iter().filter_map(|log| {
+        let caveat = match log.outcome.as_ref().ok()? {
+            Rotation::Truncated { .. } => " by truncating it: what was written in that moment may be lost",
+            Rotation::Collapsed { .. } | Rotation::NotDue | Rotation::Busy => "",
+        };
+        Some(format!("the log of {} {verb}{caveat}\n", log.name))
+    }));
     text.push_str(&summary(report));
     text
 }

@@ -9,6 +9,7 @@ mod orphans;
 pub(super) mod perform;
 mod report;
 
+pub use crate::logs::Rotation;
 pub use report::{Done, Orphan, Report, Rotated, Stats};
 
 use crate::base::clock::EpochMs;
