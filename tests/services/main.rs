@@ -7,6 +7,7 @@
 )]
 
 mod crash;
+mod doctor;
 mod ends;
 mod examples;
 mod fails;

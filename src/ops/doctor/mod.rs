@@ -23,6 +23,8 @@ use crate::base::root::{Origin, Root};
 use crate::service::EnvVars;
 use crate::state::{Document, Store};
 
+use super::context::Context;
+
 pub use finding::{Area, Finding, Severity};
 
 /// What a check-up starts from.
@@ -67,13 +69,14 @@ pub fn run(place: &Surroundings) -> Report {
     let read = Store::new(root, Duration::ZERO).read();
     let nothing = Document::default();
     let document = read.as_ref().unwrap_or(&nothing);
-    let seen = read.as_ref().ok().map(records::observe);
+    let context = Context { root: root.clone(), settings: settings.clone(), env: place.env.clone() };
+    let seen = read.as_ref().ok().map(|document| records::observe(&context, document));
     let mut findings = Vec::new();
     findings.extend(root::judge(&root::observe(place)));
     findings.extend(space::judge(&space::observe(root)));
     findings.extend(lock::judge(&lock::observe(root, &settings)));
     findings.extend(state::judge(&state::observe(root, &read)));
-    findings.extend(records::judge(seen.as_deref(), now));
+    findings.extend(records::judge(seen.as_ref(), now));
     findings.extend(upkeep::judge(&upkeep::observe(root, &settings, document), now));
     findings.extend(settings::judge(loaded.as_ref()));
     findings.extend(path::judge(&path::observe(place, &settings, document)));

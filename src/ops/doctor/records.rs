@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use crate::base::clock::EpochMs;
+use crate::base::error::Result;
 use crate::base::span;
 use crate::lifecycle::claim::Turn;
-use crate::ops::facts;
+use crate::lifecycle::orphan::Action;
+use crate::ops::context::Context;
+use crate::ops::{facts, sweep};
 use crate::process;
 use crate::service::{Liveness, Record, Status};
 use crate::state::Document;
@@ -41,8 +44,31 @@ enum Maker {
     At(EpochMs),
 }
 
-pub(super) fn observe(document: &Document) -> Vec<Seen> {
-    document.records.iter().map(see).collect()
+/// Everything that was seen of records and of services without one.
+pub(super) struct Facts {
+    seen: Vec<Seen>,
+    /// Names under which services live that stand in no record; or why that cannot be told.
+    unrecorded: Result<Vec<String>>,
+}
+
+pub(super) fn observe(context: &Context, document: &Document) -> Facts {
+    Facts { seen: document.records.iter().map(see).collect(), unrecorded: observe_unrecorded(context) }
+}
+
+/// Looks as `reconcile` does, and changes nothing. A command that starts a service writes the record first, so that a service
+/// which came up between reading the records and looking is in the record at the second look.
+fn observe_unrecorded(context: &Context) -> Result<Vec<String>> {
+    let look = || -> Result<Vec<(String, String)>> {
+        let report = sweep::run(context, sweep::Request { is_dry_run: true, looks_for_shims: true })?;
+        let live = report.orphans.into_iter().filter(|orphan| match orphan.action {
+            Action::Adopt | Action::Stop => true,
+            Action::Keep | Action::Forget => false,
+        });
+        Ok(live.map(|orphan| (orphan.name, orphan.generation)).collect())
+    };
+    let first = look()?;
+    let second = if first.is_empty() { Vec::new() } else { look()? };
+    Ok(first.into_iter().filter(|found| second.contains(found)).map(|(name, _)| name).collect())
 }
 
 fn see(record: &Record) -> Seen {
@@ -187,9 +213,9 @@ const FAULTS: [Fault; 9] = [
     },
 ];
 
-/// `seen`: `None` if the state file cannot be read.
-pub(super) fn judge(seen: Option<&[Seen]>, now: EpochMs) -> Vec<Finding> {
-    let Some(seen) = seen else {
+/// `facts`: `None` if the state file cannot be read.
+pub(super) fn judge(facts: Option<&Facts>, now: EpochMs) -> Vec<Finding> {
+    let Some(Facts { seen, unrecorded }) = facts else {
         return vec![
             Area::Records.note("records-unread", "no record could be looked at, for the state file cannot be read"),
         ];
@@ -201,6 +227,7 @@ pub(super) fn judge(seen: Option<&[Seen]>, now: EpochMs) -> Vec<Finding> {
             findings.push(finding(names.len(), &listed(&names)));
         }
     }
+    findings.extend(of_unrecorded(unrecorded));
     if findings.is_empty() {
         let alive = seen.iter().filter(|one| one.lives()).count();
         let what = format!("every record is as its processes are: {} alive", counted(alive, "service", "services"));
@@ -209,9 +236,29 @@ pub(super) fn judge(seen: Option<&[Seen]>, now: EpochMs) -> Vec<Finding> {
     findings
 }
 
+fn of_unrecorded(unrecorded: &Result<Vec<String>>) -> Option<Finding> {
+    let finding = match unrecorded {
+        Ok(names) if names.is_empty() => return None,
+        Ok(names) => {
+            let what = format!(
+                "{} in no record: {}",
+                counted(names.len(), "service lives that stands", "services live that stand"),
+                listed(names)
+            );
+            Area::Records.warning("service-unrecorded", what)
+        }
+        Err(error) => {
+            let what = format!("it cannot be told whether services live that stand in no record: {}", error.chain());
+            Area::Records.warning("unrecorded-unknown", what)
+        }
+    };
+    Some(finding.with_hint("minions managed reconcile"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::error::{Error, Kind};
 
     const NOW: EpochMs = EpochMs(1_800_000_000_000);
 
@@ -229,8 +276,12 @@ mod tests {
         }
     }
 
+    fn facts(seen: Vec<Seen>) -> Facts {
+        Facts { seen, unrecorded: Ok(Vec::new()) }
+    }
+
     fn check(seen: Seen, expected: &[&str]) {
-        let codes: Vec<&str> = judge(Some(&[seen]), NOW).iter().map(|finding| finding.code).collect();
+        let codes: Vec<&str> = judge(Some(&facts(vec![seen])), NOW).iter().map(|finding| finding.code).collect();
         assert_eq!(codes, expected);
     }
 
@@ -270,9 +321,19 @@ mod tests {
     #[test]
     fn records_with_the_same_fault_are_one_finding() {
         let dead = |name: &str| Seen { name: name.into(), service: Liveness::Dead, ..healthy() };
-        let findings = judge(Some(&[dead("a"), healthy(), dead("b")]), NOW);
+        let findings = judge(Some(&facts(vec![dead("a"), healthy(), dead("b")])), NOW);
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].message, "2 recorded services are dead: `a`, `b`");
         assert_eq!(judge(None, NOW)[0].code, "records-unread");
+    }
+
+    #[test]
+    fn services_without_a_record_are_said() {
+        let check = |unrecorded: Result<Vec<String>>, expected: &str| {
+            assert_eq!(judge(Some(&Facts { unrecorded, ..facts(vec![healthy()]) }), NOW)[0].code, expected);
+        };
+        check(Ok(Vec::new()), "records-true");
+        check(Ok(vec!["web".into()]), "service-unrecorded");
+        check(Err(Error::new(Kind::Unforeseen, "io", "no")), "unrecorded-unknown");
     }
 }
