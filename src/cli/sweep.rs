@@ -20,7 +20,7 @@ pub(super) struct Args {
 
 /// Sweeps.
 pub(super) fn run(args: &Args, door: &Door) -> Outcome {
-    let report = ops::sweep::run(&door.context()?, Request { is_dry_run: args.dry_run, looks_for_shims: false })?;
+    let report = ops::sweep::run(&door.context()?, Request { is_dry_run: args.dry_run, is_thorough: false })?;
     let text = if door.ui.is_json() {
         view::sweep::report_json(&report)
     } else {

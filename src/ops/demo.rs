@@ -96,10 +96,10 @@ impl Tour<'_> {
         kill(&stage.records()?)?;
         (self.tell)(Told::Listed(&stage.records()?));
         self.line("9. `minions managed sweep --dry-run` says what is due, and why:");
-        let due = sweep::run(&stage.context, sweep::Request { is_dry_run: true, looks_for_shims: false })?;
+        let due = sweep::run(&stage.context, sweep::Request { is_dry_run: true, is_thorough: false })?;
         (self.tell)(Told::Swept(&due));
         self.line("10. `minions managed sweep`, which a timer runs, does it:");
-        let swept = sweep::run(&stage.context, sweep::Request { is_dry_run: false, looks_for_shims: false })?;
+        let swept = sweep::run(&stage.context, sweep::Request { is_dry_run: false, is_thorough: false })?;
         (self.tell)(Told::Swept(&swept));
         if !stage.records()?.is_empty() {
             return Err(broken("the sweep left a dead service in the list"));

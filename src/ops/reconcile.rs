@@ -50,7 +50,7 @@ impl Report {
 /// Sweeps, then probes who is recorded as running, side by side, for at most `within` (bootReconcileMaxMs if not given):
 /// however many probes hang, they hold it up no longer. A sweep that has to end something takes as long as that takes.
 pub fn run(context: &Context, within: Option<Duration>) -> Result<Report> {
-    let request = sweep::Request { is_dry_run: false, looks_for_shims: true };
+    let request = sweep::Request { is_dry_run: false, is_thorough: true };
     let sweep = sweep::run(context, request)?;
     let reading = context.store().read_or_recover(VERB)?;
     let now = EpochMs::now();

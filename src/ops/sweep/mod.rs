@@ -29,9 +29,9 @@ pub const VERB: &str = "sweep";
 pub struct Request {
     /// Decide and tell, and change nothing.
     pub is_dry_run: bool,
-    /// Look at all processes too, for shims of this root of which nothing else is left: their folders were removed. That takes
-    /// as long as there are processes, so `reconcile` does it and the sweep of every minute does not.
-    pub looks_for_shims: bool,
+    /// Look into every run folder and at all processes too, for shims of this root of which nothing else is left: their folders
+    /// were removed. That takes as long as there are processes, so `reconcile` does it and the sweep of every minute does not.
+    pub is_thorough: bool,
 }
 
 /// A record and what is due for it.
@@ -53,7 +53,7 @@ pub fn run(context: &Context, request: Request) -> Result<Report> {
     };
     let now = EpochMs::now();
     let due = observe::observe(&context.root, &reading.document.records, now);
-    let orphans = orphans::observe(&context.root, &reading.document, now, request.looks_for_shims)?;
+    let orphans = orphans::observe(&context.root, &reading.document, now, request.is_thorough)?;
     let bytes_max = context.settings.log_rotate_bytes;
     let mut report = Report::new(request, &reading);
     if request.is_dry_run {

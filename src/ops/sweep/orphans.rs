@@ -35,12 +35,15 @@ pub(super) struct Found {
     why: String,
 }
 
-/// Everything in the run folder that `document` does not speak of; with `looks_for_shims` also shims without a folder.
-pub(super) fn observe(root: &Root, document: &Document, now: EpochMs, looks_for_shims: bool) -> Result<Vec<Found>> {
+/// Everything in the run folder that `document` does not speak of; with `is_thorough` also what
+/// takes a look at every folder and every process.
+pub(super) fn observe(root: &Root, document: &Document, now: EpochMs, is_thorough: bool) -> Result<Vec<Found>> {
     let known = known(document);
-    let left = state::observe_generations(root)?;
+    let has_one = |record: &&Record| record.generation.is_some() && record.previous.is_none();
+    let singles: HashSet<&str> = document.records.iter().filter(has_one).map(|record| record.name.as_str()).collect();
+    let left = state::observe_generations(root, |name| !is_thorough && singles.contains(name))?;
     let is_unknown = |generation: &Generation| !known.contains(generation);
-    let lost = if looks_for_shims { observe_shims(root)? } else { Vec::new() };
+    let lost = if is_thorough { observe_shims(root)? } else { Vec::new() };
     let lost = lost.into_iter().filter(|found| {
         is_unknown(&found.generation) && !left.iter().any(|(_, generation)| *generation == found.generation)
     });
