@@ -1,7 +1,7 @@
 //! Starting a new generation, for every verb that does: prepare, claim, perform, settle, wait for the first health. One
 //! file per step.
 //!
-//! The verb says what the new record is and what becomes of it if the start fails ([`OnFailure`]); the steps, their order
+//! The verb says what the new record is and what becomes of it if the start fails (`OnFailure`); the steps, their order
 //! and what each leaves for recovery are the same for all: docs/design/claims.md. [`again`] is the whole way for records
 //! that exist.
 
