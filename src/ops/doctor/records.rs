@@ -59,7 +59,7 @@ pub(super) fn observe(context: &Context, document: &Document) -> Facts {
 /// which came up between reading the records and looking is in the record at the second look.
 fn observe_unrecorded(context: &Context) -> Result<Vec<String>> {
     let look = || -> Result<Vec<(String, String)>> {
-        let report = sweep::run(context, sweep::Request { is_dry_run: true, looks_for_shims: true })?;
+        let report = sweep::run(context, sweep::Request { is_dry_run: true, is_thorough: true })?;
         let live = report.orphans.into_iter().filter(|orphan| match orphan.action {
             Action::Adopt | Action::Stop => true,
             Action::Keep | Action::Forget => false,
