@@ -36,7 +36,7 @@ pub use signal::{Held, SignalError, hold, kill_unreaped};
 pub(crate) use spawn::answer_line;
 pub use spawn::{
     MINIONS_GENERATION, MINIONS_NAME, SHIM_ARG0, ServiceStart, ShimStart, SpawnedShim, become_shim,
-    drop_standard_streams, start_service, start_shim,
+    drop_standard_streams, start_service, start_shim, system_words,
 };
 pub use stopping::{StopOutcome, stop_marked};
 pub use table::{Table, observe_marked, observe_shims};

@@ -239,15 +239,15 @@ fn explain(start: &ServiceStart<'_>, error: &io::Error) -> String {
     if let Some(cwd) = start.cwd
         && let Err(why) = std::fs::read_dir(cwd)
     {
-        return format!("the working folder `{}` cannot be entered: {}", cwd.display(), reason(&why));
+        return format!("the working folder `{}` cannot be entered: {}", cwd.display(), system_words(&why));
     }
     let lacks_interpreter = error.kind() == io::ErrorKind::NotFound && start.program.exists();
     let hint = if lacks_interpreter { " (the interpreter in its first line is missing)" } else { "" };
-    format!("`{}` cannot be started: {}{hint}", start.program.display(), reason(error))
+    format!("`{}` cannot be started: {}{hint}", start.program.display(), system_words(error))
 }
 
 /// The system's words without Rust's `(os error N)`.
-fn reason(error: &io::Error) -> String {
+pub fn system_words(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }

@@ -289,6 +289,39 @@ fn restarts_of_one_name_at_once_leave_one_generation() {
 }
 
 #[test]
+fn whoever_comes_while_a_restart_waits_for_health_wins_and_the_restart_says_so() {
+    for verb in ["stop", "restart"] {
+        let world = World::new();
+        let mut spec = world.shell("s", "exec sleep 1000");
+        let gate = world.dir.path().join("gate");
+        std::fs::write(&gate, "").expect("written");
+        spec["healthcheck"]["cmd"] = json!(format!("sh -c 'test -e {} && echo ok'", gate.display()));
+        spec["healthcheck"]["interval_s"] = json!(0.1);
+        accept(&world, &[spec]);
+        let old = world.record("s");
+        std::fs::remove_file(&gate).expect("removed");
+        let waiting = world.command(&["restart", "s"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        wait_for("the new generation runs and is not healthy", || {
+            let record = world.record("s");
+            record["generation"] != old["generation"] && record["status"] == "running"
+        });
+        let between = world.record("s");
+        let args: &[&str] = if verb == "stop" { &["stop", "s"] } else { &["restart", "s", "--no-wait"] };
+        world.run(args).ended(0);
+        let output = waiting.expect("starts").wait_with_output().expect("ends");
+        assert_eq!(output.status.code(), Some(7), "{verb}: {output:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("was stopped or replaced by another command meanwhile"), "{verb}: {said}");
+        assert!(!is_alive(pid_of(&between)), "{verb}");
+        if verb == "stop" {
+            assert!(world.records().is_empty() && world.processes().is_empty(), "{}", world.state());
+        } else {
+            assert_eq!(world.live_generations(), [generation(&world.record("s"))]);
+        }
+    }
+}
+
+#[test]
 fn a_restart_while_an_accept_waits_for_health_wins_and_the_accept_says_so() {
     let world = World::new();
     let mut spec = world.shell("s", "exec sleep 1000");

@@ -54,15 +54,13 @@ pub fn run(context: &Context, agents: &[AgentName], request: &Request, progress:
     let judge = Judge::new(&context.settings)?;
     let writer = GroupCommit::new(context.store());
     let common = Common { context, request, judge: &judge, writer: &writer, maker: start::maker()?, progress };
-    let mut reports = many::accept_all(&common, agents);
-    let items = match (reports.pop(), reports.is_empty()) {
-        (Some((_, only)), true) => vec![only?],
-        (last, _) => {
-            reports.extend(last);
-            let broken = |(agent, error)| AgentReport::broken(agent, &error);
-            reports.into_iter().map(|(agent, one)| one.unwrap_or_else(|error| broken((agent, error)))).collect()
-        }
-    };
+    let mut items = Vec::with_capacity(agents.len());
+    for (agent, one) in many::accept_all(&common, agents) {
+        items.push(match one {
+            Err(error) if agents.len() > 1 => AgentReport::broken(agent, &error),
+            one => one?,
+        });
+    }
     Ok(Report { items, set_aside: writer.set_aside() })
 }
 

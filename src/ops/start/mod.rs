@@ -2,7 +2,7 @@
 //! file per step.
 //!
 //! The verb says what the new record is and what becomes of it if the start fails (`OnFailure`); the steps, their order
-//! and what each leaves for recovery are the same for all: docs/design/claims.md. [`again`] is the whole way for records
+//! and what each leaves for recovery are the same for all: docs/design/claims.md. [`again()`] is the whole way for records
 //! that exist.
 
 mod again;

@@ -84,14 +84,11 @@ fn check_folder(record: &Record) -> Result<()> {
         Ok(_) => access(cwd, Access::EXEC_OK).map_err(std::io::Error::from),
     };
     entered.map_err(|error| {
-        cannot_start(record, &format!("the working folder `{}` cannot be entered: {}", cwd.display(), words(&error)))
+        cannot_start(
+            record,
+            &format!("the working folder `{}` cannot be entered: {}", cwd.display(), process::system_words(&error)),
+        )
     })
-}
-
-/// The system's words without Rust's `(os error N)`.
-fn words(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 fn cannot_start(old: &Record, why: &str) -> Error {
