@@ -239,22 +239,20 @@ impl Rotator<'_> {
         copied = self.copy_to_end(part, copied)?;
         let part_mark = |mark: Mark, copied| PartMark { id: mark.id, from: mark.start, to: mark.base + copied };
         self.publish(part, mark.map(|mark| part_mark(mark, copied)))?;
-        let marked = |copied: u64| -> io::Result<()> {
-            let Some(mark) = mark else { return Ok(()) };
-            part_mark(mark, copied).write(part)?;
-            Mark { step: Step::Truncating, cut: copied, ends: mark.base + copied, ..mark }.write(self.log)
-        };
-        marked(copied)?;
+        if let Some(mark) = mark {
+            Mark { step: Step::Truncating, cut: copied, ends: mark.base + copied, ..mark }.write(self.log)?;
+        }
+        // No mark is made from here to the truncation: what is written after the last look is lost.
         for _ in 0..TRUNCATE_ROUNDS_MAX {
             let more = self.copy_to_end(part, copied)?;
             if more == copied {
                 break;
             }
             copied = more;
-            marked(copied)?;
         }
         self.log.set_len(0)?;
         if let Some(mark) = mark {
+            part_mark(mark, copied).write(part)?;
             let base = mark.base + copied + GAP;
             self.whole(Mark { ends: mark.base + copied, ..mark }, base, base)?;
         }
