@@ -46,13 +46,16 @@ pub fn stats_json(stats: Stats) -> Map<String, Value> {
 pub fn report_text(report: &Report, style: Style) -> String {
     let rows: Vec<[Cell; 3]> = steps(report).map(|step| step.row(report.is_dry_run)).collect();
     let mut text = if rows.is_empty() { String::new() } else { draw(["NAME", "STEP", "WHY"], &rows, style) };
-    let verb = if report.is_dry_run { "would be rotated" } else { "is rotated" };
     text.extend(report.logs.iter().filter_map(|log| {
-        let caveat = match log.outcome.as_ref().ok()? {
-            Rotation::Truncated { .. } => " by truncating it: what was written in that moment may be lost",
-            Rotation::Collapsed { .. } | Rotation::NotDue | Rotation::Busy => "",
+        let words = match log.outcome.as_ref().map(Result::as_ref) {
+            None => "would be rotated",
+            Some(Ok(Rotation::Truncated { .. })) => {
+                "is rotated by truncating it: what was written in that moment may be lost"
+            }
+            Some(Ok(Rotation::Collapsed { .. } | Rotation::NotDue | Rotation::Busy)) => "is rotated",
+            Some(Err(_)) => return None,
         };
-        Some(format!("the log of {} {verb}{caveat}\n", log.name))
+        Some(format!("the log of {} {words}\n", log.name))
     }));
     text.push_str(&summary(report));
     text

@@ -19,7 +19,7 @@ pub(super) fn rotate(root: &Root, due: &[Due<'_>], bytes_max: u64) -> Vec<Rotate
             Ok(rotation) => Some(Ok(rotation)),
             Err(error) => Some(Err(Error::io(format!("cannot rotate the log `{}`", log.display()), error))),
         }
-        .map(|outcome| Rotated { name: record.name.clone(), outcome })
+        .map(|outcome| Rotated { name: record.name.clone(), outcome: Some(outcome) })
     };
     due.iter().filter_map(|due| one(due.record)).collect()
 }
@@ -28,8 +28,7 @@ pub(super) fn rotate(root: &Root, due: &[Due<'_>], bytes_max: u64) -> Vec<Rotate
 pub(super) fn observe(root: &Root, due: &[Due<'_>], bytes_max: u64) -> Vec<Rotated> {
     let is_due = |record: &Record| {
         let length = root.log(&record.name).metadata().map_or(0, |seen| seen.len());
-        (length > bytes_max)
-            .then(|| Rotated { name: record.name.clone(), outcome: Ok(Rotation::Collapsed { bytes: length }) })
+        (length > bytes_max).then(|| Rotated { name: record.name.clone(), outcome: None })
     };
     due.iter().filter_map(|due| is_due(due.record)).collect()
 }

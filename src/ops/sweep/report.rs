@@ -69,8 +69,8 @@ pub struct Orphan {
 pub struct Rotated {
     /// The record's name.
     pub name: String,
-    /// How it was rotated, or why not.
-    pub outcome: Result<Rotation, Error>,
+    /// How it was rotated, or why not; `None` in a dry run.
+    pub outcome: Option<Result<Rotation, Error>>,
 }
 
 /// The figures of contract section 4. In a dry run: what would have been done.
@@ -140,9 +140,7 @@ impl Report {
                 orphan::Action::Keep | orphan::Action::Forget => {}
             }
         }
-        let is_rotated =
-            |log: &&Rotated| matches!(log.outcome, Ok(Rotation::Collapsed { .. } | Rotation::Truncated { .. }));
-        stats.rotated_logs = self.logs.iter().filter(is_rotated).count();
+        stats.rotated_logs = self.logs.iter().filter(|log| !matches!(log.outcome, Some(Err(_)))).count();
         stats
     }
 
@@ -150,7 +148,7 @@ impl Report {
     pub fn errors(&self) -> impl Iterator<Item = &Error> {
         let records = self.records.iter().filter_map(|done| done.error.as_ref());
         let orphans = self.orphans.iter().filter_map(|orphan| orphan.error.as_ref());
-        let logs = self.logs.iter().filter_map(|log| log.outcome.as_ref().err());
+        let logs = self.logs.iter().filter_map(|log| log.outcome.as_ref()?.as_ref().err());
         records.chain(orphans).chain(logs)
     }
 
