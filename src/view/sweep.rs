@@ -19,7 +19,7 @@ pub fn report_json(report: &Report) -> String {
 pub fn object(report: &Report) -> Map<String, Value> {
     let mut object = stats_json(report.stats());
     object.insert("dry_run".into(), json!(report.is_dry_run));
-    object.insert("steps".into(), steps(report).map(|step| step.json()).collect());
+    object.insert("steps".into(), steps(report).map(|step| step.json(report.is_dry_run)).collect());
     object
 }
 
@@ -112,13 +112,13 @@ impl<'a> Shown<'a> {
         }
     }
 
-    fn json(&self) -> Value {
+    fn json(&self, is_dry_run: bool) -> Value {
         json!({
             "name": self.name,
             "action": self.action,
             "why": self.why,
             "pid": self.pid,
-            "done": !self.is_overtaken && self.error.is_none(),
+            "done": !is_dry_run && !self.is_overtaken && self.error.is_none(),
             "error": self.error.map(Error::chain),
         })
     }
