@@ -386,3 +386,30 @@ fn a_service_whose_files_are_all_gone_is_found_by_its_shim_and_ended() {
     assert_eq!((&told["stats"]["orphans_stopped"], &told["stats"]["killed_pids"]), (&json!(1), &json!(1)), "{told}");
     assert!(!is_alive(pid_of(&record)) && !is_alive(shim_of(&record)));
 }
+
+#[test]
+fn a_state_of_a_newer_version_is_left_alone_with_all_that_lives() {
+    let (world, record) = one_service();
+    let mut state = world.state();
+    state["version"] = json!(99);
+    // As if that version kept the name elsewhere: to us it is no record.
+    state["specs"][0].as_object_mut().expect("a record").remove("name");
+    let path = world.root().join("engine/managed-processes.json");
+    std::fs::write(&path, state.to_string()).expect("written");
+    for args in [vec!["sweep"], vec!["sweep", "--dry-run"], vec!["reconcile"]] {
+        let ran = world.run(&args).ended(1);
+        assert!(ran.stderr.contains("state-newer"), "{ran:?}");
+    }
+    assert_eq!(std::fs::read_to_string(&path).expect("read"), state.to_string());
+    assert!(is_alive(pid_of(&record)) && is_alive(shim_of(&record)));
+}
+
+#[test]
+fn a_malformed_record_is_set_aside_and_its_service_gets_its_record_back() {
+    let (world, record) = one_service();
+    edit(&world, "web", |record| record["pid"] = json!("a word"));
+    let told = world.run(&["sweep", "--format", "json"]).ended(9).json();
+    assert_eq!((&told["malformed"], &told["adopted"]), (&json!(1), &json!(1)), "{told}");
+    let again = world.record("web");
+    assert_eq!((&again["pid"], &again["generation"]), (&record["pid"], &record["generation"]));
+}

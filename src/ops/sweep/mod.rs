@@ -16,7 +16,7 @@ use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Result};
 use crate::lifecycle::sweep::{Action, Step};
 use crate::service::Record;
-use crate::state::Reading;
+use crate::state::{self, Reading};
 
 use super::context::Context;
 use super::start::{Again, again};
@@ -51,9 +51,20 @@ pub fn run(context: &Context, request: Request) -> Result<Report> {
     } else {
         store.read_or_recover(VERB)?
     };
+    let document = &reading.document;
+    if !document.is_writable() {
+        // What a newer version records may look to us as if it stood in no record.
+        let path = context.root.state();
+        return Err(state::Error::Newer { path, found: document.version, why: None }.into());
+    }
     let now = EpochMs::now();
-    let due = observe::observe(&context.root, &reading.document.records, now);
-    let orphans = orphans::observe(&context.root, &reading.document, now, request.is_thorough)?;
+    let due = observe::observe(&context.root, &document.records, now);
+    let orphans = if document.malformed.is_empty() || request.is_dry_run {
+        orphans::observe(&context.root, document, now, request.is_thorough)?
+    } else {
+        // They could not be set aside, and may be about what seems to be in no record.
+        Vec::new()
+    };
     let bytes_max = context.settings.log_rotate_bytes;
     let mut report = Report::new(request, &reading);
     if request.is_dry_run {
