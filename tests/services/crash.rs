@@ -1,61 +1,86 @@
 //! Commands side by side, and commands killed in the middle: nothing is lost, doubled or unknown to the record.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::support::{World, is_alive, pid_of, wait_for};
 
-#[test]
-fn sixteen_accepts_at_once_lose_no_change() {
+/// Sixteen agents at once, again and again, each with other specs than before: no change is lost.
+fn sixteen_at_once(rounds: u64) {
     let world = World::new();
     let agents: Vec<String> = (0..16).map(|number| format!("agent-{number}")).collect();
-    for agent in &agents {
-        world.declare(agent, &[world.shell(&format!("s-{agent}"), "exec sleep 1000")]);
+    for round in 0..rounds {
+        for agent in &agents {
+            let mut spec = world.shell(&format!("s-{agent}"), "exec sleep 1000");
+            spec["ttl_minutes"] = json!(10 + round);
+            world.declare(agent, &[spec]);
+        }
+        let children: Vec<_> = agents.iter().map(|agent| start(&world, &["accept", agent])).collect();
+        for child in children {
+            let output = child.wait_with_output().expect("ends");
+            assert!(output.status.success(), "round {round}: {output:?}");
+        }
+        let records = world.records();
+        assert_eq!(records.len(), 16);
+        for record in &records {
+            let told = (&record["status"], &record["healthy"], &record["ttl_minutes"]);
+            assert_eq!(told, (&json!("running"), &json!(true), &json!(10 + round)), "{record}");
+            assert!(is_alive(pid_of(record)), "{record}");
+        }
+        assert_eq!(world.live_generations().len(), 16, "round {round}");
     }
-    let children: Vec<_> = agents
-        .iter()
-        .map(|agent| {
-            world.command(&["accept", agent]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
-        })
-        .collect();
-    for child in children {
-        let output = child.wait_with_output().expect("ends");
-        assert!(output.status.success(), "{output:?}");
-    }
-    let records = world.records();
-    assert_eq!(records.len(), 16);
-    for record in &records {
-        assert_eq!((&record["status"], &record["healthy"]), (&json!("running"), &json!(true)), "{record}");
-        assert!(is_alive(pid_of(record)), "{record}");
-    }
-    assert_eq!(world.live_generations().len(), 16);
+}
+
+fn start(world: &World, args: &[&str]) -> Child {
+    world.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
 }
 
 #[test]
-fn eight_accepts_of_one_service_start_one_generation() {
+fn sixteen_accepts_at_once_lose_no_change() {
+    sixteen_at_once(1);
+}
+
+#[test]
+#[ignore = "takes a minute: part of the soak"]
+fn sixteen_accepts_at_once_lose_no_change_in_a_hundred_rounds() {
+    sixteen_at_once(100);
+}
+
+/// Eight starts of one service at once, again and again: accepts of the same spec, and with `restarts` restarts among them.
+fn eight_at_once(rounds: usize, restarts: usize) {
     let world = World::new();
     let spec = world.shell("one", "exec sleep 1000");
     let agents: Vec<String> = (0..8).map(|number| format!("agent-{number}")).collect();
-    for round in 0..3 {
+    for round in 0..rounds {
         for agent in &agents {
             world.declare(agent, std::slice::from_ref(&spec));
         }
-        let children: Vec<_> = agents
-            .iter()
-            .map(|agent| {
-                world.command(&["accept", agent]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts")
-            })
-            .collect();
+        let begin = |(at, agent): (usize, &String)| {
+            let is_restart = round > 0 && at < restarts;
+            start(&world, &if is_restart { ["restart", "one"] } else { ["accept", agent] })
+        };
+        let children: Vec<Child> = agents.iter().enumerate().map(begin).collect();
         let codes: Vec<Option<i32>> =
-            children.into_iter().map(|mut child| child.wait().expect("ends").code()).collect();
+            children.into_iter().map(|child| child.wait_with_output().expect("ends").status.code()).collect();
         // Who did not win says so: the service is there as declared, or another command is at it.
         assert!(codes.iter().all(|code| matches!(code, Some(0 | 7))) && codes.contains(&Some(0)), "{codes:?}");
         assert_eq!(world.records().len(), 1, "round {round}");
         assert_eq!(world.live_generations(), [world.record("one")["generation"].as_str().expect("one").to_owned()]);
     }
+}
+
+#[test]
+fn eight_accepts_of_one_service_start_one_generation() {
+    eight_at_once(3, 0);
+}
+
+#[test]
+#[ignore = "takes a minute: part of the soak"]
+fn a_thousand_starts_of_one_name_leave_one_generation_each_time() {
+    eight_at_once(125, 4);
 }
 
 #[test]
