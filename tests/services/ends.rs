@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{World, is_alive, kill, pid_of, shim_of, wait_for};
+use crate::support::{World, is_alive, kill, pid_of, shim_of, stranger_to, wait_for};
 
 /// A script whose family is as scattered as it can be: a plain child, one in a session of its own, an orphan in a session
 /// of its own, and one that ignores SIGTERM and forks on; it says so in `ready` once all are there.
@@ -88,7 +88,7 @@ fn a_recorded_pid_that_is_somebody_elses_is_not_signalled() {
     let record = world.record("s");
     kill(pid_of(&record));
     wait_for("the shim has gone", || !is_alive(shim_of(&record)));
-    let mut innocent = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep starts");
+    let mut innocent = stranger_to(&record);
     let path = world.root().join("engine/managed-processes.json");
     let mut state = world.state();
     state["specs"][0]["pid"] = json!(innocent.id());

@@ -1,6 +1,6 @@
 //! What a restart starts, what it leaves alone, and that one generation lives whatever happens beside it.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::ends::scattered;
 use crate::ports::free_port;
-use crate::support::{Ran, World, is_alive, kill, pid_of, ran, shim_of, variable, wait_for};
+use crate::support::{Ran, World, is_alive, kill, naughty, pid_of, ran, shim_of, variable, wait_for};
 
 fn accept(world: &World, specs: &[Value]) {
     world.declare("ripley", specs);
@@ -188,15 +188,19 @@ fn a_port_that_a_stranger_holds_is_a_conflict_and_one_of_its_own_is_none() {
     accept(&world, &[spec, world.shell("s", "exec sleep 1000")]);
     let old = world.record("web");
     let sibling = world.record("s");
-    let stranger = TcpListener::bind((Ipv4Addr::LOCALHOST, other)).expect("free");
+    // A process of its own: what this one listens on, children that other tests are just starting seem to hold too.
+    let mut stranger =
+        Command::new(naughty()).args(["http", &other.to_string()]).stdout(Stdio::null()).spawn().expect("starts");
+    wait_for("the stranger listens", || std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, other)).is_ok());
     let refused = restart(&world, &["web", "s"]).ended(7).json();
     let error = refused["items"][0]["error"].as_str().expect("an error");
-    let expected = format!("port-in-use ({other}: pid {} ", std::process::id());
+    let expected = format!("port-in-use ({other}: pid {} ", stranger.id());
     assert!(error.contains("`web` is left as it is") && error.contains(&expected), "{error}");
     assert_eq!(world.record("web"), old);
     assert!(is_alive(pid_of(&old)));
     assert_ne!(world.record("s")["generation"], sibling["generation"], "the other name was free to restart");
-    drop(stranger);
+    stranger.kill().expect("our own child");
+    stranger.wait().expect("our own child");
     world.run(&["stop", "s"]).ended(0);
     restart(&world, &["web"]).ended(0);
     check_new_life(&world, "web", &old);

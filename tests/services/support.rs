@@ -212,6 +212,26 @@ pub(crate) fn is_alive(pid: u32) -> bool {
         .is_some_and(|state| !matches!(state, "Z" | "X"))
 }
 
+/// When a process started, in clock ticks: field 22 of `/proc/PID/stat` (proc_pid_stat(5)).
+pub(crate) fn start_ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(19)?.parse().ok()).unwrap()
+}
+
+/// A process that is none of ours and can be told from those of `record`: one that started in the same tick would be the same to
+/// whoever finds it under the same pid, which no pid can be so soon.
+pub(crate) fn stranger_to(record: &Value) -> std::process::Child {
+    let known = ["start_ticks", "shim_start_ticks"].map(|key| record["process"][key].as_u64().unwrap());
+    loop {
+        let mut stranger = Command::new("sleep").arg("1000").spawn().unwrap();
+        if !known.contains(&start_ticks(stranger.id())) {
+            return stranger;
+        }
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+    }
+}
+
 /// One variable of a process's environment.
 pub(crate) fn variable(pid: u32, key: &str) -> Option<String> {
     let bytes = std::fs::read(format!("/proc/{pid}/environ")).ok()?;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{World, is_alive, kill, pid_of, shim_of, wait_for};
+use crate::support::{World, is_alive, kill, pid_of, shim_of, start_ticks, stranger_to, wait_for};
 
 /// A world with the service `web`, which sleeps, and its record.
 fn one_service() -> (World, Value) {
@@ -111,7 +111,7 @@ fn an_expired_service_is_ended_where_its_shim_does_not_know() {
 fn a_foreign_process_that_has_the_pid_by_now_is_not_touched() {
     let (world, record) = one_service();
     world.run(&["stop", "web"]).ended(0);
-    let mut stranger = Command::new("sleep").arg("1000").spawn().expect("a stranger");
+    let mut stranger = stranger_to(&record);
     let mut state = world.state();
     let mut lying = record.clone();
     lying["pid"] = json!(stranger.id());
@@ -205,8 +205,7 @@ fn a_stop_that_was_killed_is_finished() {
 fn a_record_that_a_living_command_is_at_is_left_to_it() {
     let (world, _) = one_service();
     // A command that lives as long as the test: the test's own process.
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("our own");
-    let ticks: u64 = stat.rsplit(')').next().and_then(|rest| rest.split(' ').nth(20)?.parse().ok()).expect("field 22");
+    let ticks = start_ticks(std::process::id());
     edit(&world, "web", |record| {
         record["status"] = json!("stopping");
         record["claim"] = json!({
