@@ -15,3 +15,4 @@ pub mod redact;
 pub mod root;
 pub mod shared_look;
 pub mod span;
+pub mod steps;

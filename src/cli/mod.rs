@@ -157,6 +157,8 @@ pub fn main() -> ExitCode {
         ui.error(&error);
         return ExitCode::from(error.kind.exit_code());
     }
+    #[cfg(debug_assertions)]
+    ops::steps::arm(&environment());
     let door = Door { root: parsed.global.root, ui };
     let Program::Managed { command } = parsed.program;
     match run(command, &door) {

@@ -5,8 +5,9 @@ pub mod accept;
 pub mod apart;
 pub mod claim;
 pub mod health;
+pub mod invariants;
 pub mod orphan;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 pub mod stop;
 pub mod sweep;

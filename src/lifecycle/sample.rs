@@ -1,10 +1,10 @@
-//! A record for the tests of this room.
+//! A record for tests.
 
 use crate::base::clock::EpochMs;
 use crate::service::{Attrs, Claim, Healthcheck, Identity, Owner, Probe, Record, Spec, Status};
 
 /// A service `web` of project `shop`, without a process.
-pub(super) fn record(status: Status) -> Record {
+pub(crate) fn record(status: Status) -> Record {
     let probe = Probe::Http { url: "http://localhost:1/".into(), expect_status: 200 };
     let spec = Spec {
         name: "web".into(),
@@ -45,7 +45,7 @@ pub(super) fn record(status: Status) -> Record {
 }
 
 /// The same with the claim of a command that does `verb`.
-pub(super) fn claimed(record: Record, verb: &str) -> Record {
+pub(crate) fn claimed(record: Record, verb: &str) -> Record {
     let maker = Identity { pid: 7, start_ticks: 1, boot_id: "b".into() };
     Record { claim: Some(Claim { maker, verb: verb.into(), at: EpochMs(1) }), ..record }
 }

@@ -16,6 +16,8 @@ pub struct Facts {
     pub life: Life,
     /// The generation that this one was to replace.
     pub previous: Previous,
+    /// It lives, and somebody has begun to end it.
+    pub is_ending: bool,
 }
 
 /// What has become of the generation that was to be replaced.
@@ -116,7 +118,7 @@ pub struct Step {
     pub why: String,
 }
 
-/// The step for `record`. Total over turn × life × previous × expired × status.
+/// The step for `record`. Total over turn × life × previous × ending × expired × status.
 pub fn step(record: &Record, facts: &Facts, now: EpochMs) -> Step {
     let (action, why) = decide(record, facts, now);
     Step { name: record.name.clone(), action, why }
@@ -134,6 +136,9 @@ fn decide(record: &Record, facts: &Facts, now: EpochMs) -> (Action, String) {
     }
     if let Some(over) = record.ttl_expires_at.filter(|at| *at <= now) {
         return (Action::End(Cause::Expired), expired(over, now, &facts.life));
+    }
+    if facts.is_ending && facts.life == Life::Alive {
+        return (Action::End(Cause::Asked), "its end was begun, and it is not gone yet".into());
     }
     match record.status {
         Status::Stopping => (Action::End(Cause::Asked), "it was to be stopped, and is not gone yet".into()),
@@ -262,14 +267,16 @@ mod tests {
         for status in Status::ALL {
             for life in &LIVES {
                 for previous in PREVIOUS {
-                    for verb in VERBS {
+                    for (verb, is_ending) in VERBS.iter().flat_map(|verb| [(*verb, false), (*verb, true)]) {
                         let check = |turn: Turn, ends: i64, expected: Action| {
-                            let facts = Facts { turn, life: life.clone(), previous };
+                            let facts = Facts { turn, life: life.clone(), previous, is_ending };
                             let step = step(&left(status, verb, ends), &facts, NOW);
                             assert_eq!(step.action, expected, "{status:?} {life:?} {previous:?} {verb:?} {ends}");
                             assert!(!step.why.is_empty());
                         };
-                        let expected = meant(status, life, previous, verb);
+                        let is_begun = is_ending && *life == Life::Alive && previous != Previous::Unknown;
+                        let meant = meant(status, life, previous, verb);
+                        let expected = if is_begun { Action::End(Cause::Asked) } else { meant };
                         check(Turn::Theirs { pid: 7, verb: "stop".into() }, NOW.0 - 1, Action::Keep);
                         check(Turn::Ours, NOW.0 + 1, expected);
                         let is_unknown = *life == Life::Unknown || previous == Previous::Unknown;
@@ -286,7 +293,7 @@ mod tests {
     fn each_death_is_told_in_its_own_words() {
         let seen = |exit, cause| Death::Seen(ExitRecord { exit, cause, at: EpochMs(1) });
         let check = |death: Death, ends: i64, expected: &str| {
-            let facts = Facts { turn: Turn::Ours, life: Life::Dead(death), previous: Previous::Gone };
+            let facts = Facts { turn: Turn::Ours, life: Life::Dead(death), previous: Previous::Gone, is_ending: false };
             assert_eq!(step(&left(Status::Running, None, ends), &facts, NOW).why, expected);
         };
         let later = NOW.0 + 1;
@@ -308,7 +315,7 @@ mod tests {
     #[test]
     fn a_record_without_an_end_never_expires() {
         let record = Record { ttl_expires_at: None, ..record(Status::Running) };
-        let facts = Facts { turn: Turn::Ours, life: Life::Alive, previous: Previous::Gone };
+        let facts = Facts { turn: Turn::Ours, life: Life::Alive, previous: Previous::Gone, is_ending: false };
         assert_eq!(step(&record, &facts, EpochMs(i64::MAX)).action, Action::Keep);
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::base::error::Kind;
 use crate::base::files;
 use crate::base::lock::FileLock;
+use crate::base::steps::{self, reached};
 
 use super::collapse;
 use super::mark::{GAP, Mark, PartMark, Step};
@@ -147,12 +148,14 @@ impl Rotator<'_> {
         let Some(mark) = mark else {
             self.publish(part, None)?;
             collapse::collapse(self.log, cut)?;
+            reached(steps::Step::RotationCut);
             return Ok(Rotation::Collapsed { bytes: next - first });
         };
         let ends = mark.base + next;
         self.publish(part, Some(PartMark { id: mark.id, from: mark.start, to: ends }))?;
         let cutting = Mark { step: Step::Cutting, cut, ends, ..mark };
         cutting.write(self.log)?;
+        reached(steps::Step::RotationMarked);
         self.cut(cutting)?;
         Ok(Rotation::Collapsed { bytes: next - first })
     }
@@ -171,6 +174,7 @@ impl Rotator<'_> {
 
     fn close_up(&self, punched: Mark) -> io::Result<()> {
         collapse::collapse(self.log, punched.cut)?;
+        reached(steps::Step::RotationCut);
         self.whole(punched, punched.base + punched.cut, punched.ends).map(drop)
     }
 
@@ -250,7 +254,9 @@ impl Rotator<'_> {
             }
             copied = more;
         }
+        reached(steps::Step::RotationMarked);
         self.log.set_len(0)?;
+        reached(steps::Step::RotationCut);
         if let Some(mark) = mark {
             part_mark(mark, copied).write(part)?;
             let base = mark.base + copied + GAP;
@@ -282,7 +288,10 @@ impl Rotator<'_> {
             mark.write(part)?;
         }
         part.sync_all()?;
-        files::rename_synced(&self.part_path, self.previous)
+        reached(steps::Step::RotationCopied);
+        files::rename_synced(&self.part_path, self.previous)?;
+        reached(steps::Step::RotationPublished);
+        Ok(())
     }
 
     /// Where the last whole line between `first` and `length` ends; `None` if the end of the file has none.

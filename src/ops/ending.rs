@@ -8,6 +8,7 @@ use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::ids::Generation;
 use crate::base::root::Root;
+use crate::base::steps::{Step, reached};
 use crate::lifecycle::stop::{self, Way};
 use crate::process::{self, Signal, SignalError, StopOutcome};
 use crate::service::{ExitRecord, Identity, Process, Record};
@@ -160,6 +161,7 @@ pub fn forget(root: &Root, name: &str, generation: &Generation) {
 fn begin(root: &Root, target: &Target) {
     let dir = target.generation.as_ref().map(|generation| root.run_dir(&target.name, generation));
     drop(dir.map(|dir| state::mark_ending(&dir)));
+    reached(Step::EndBegun);
 }
 
 /// Whether somebody has begun to end `target`.
@@ -195,6 +197,7 @@ fn ask_shim(name: &str, known: Option<&Process>, grace: Duration) -> Result<()> 
         Ok(()) | Err(SignalError::Gone) => {}
         Err(why @ (SignalError::Unproven | SignalError::Refused(_))) => return Err(unproven(name, why)),
     }
+    reached(Step::EndAsked);
     if shim.wait_end(grace.saturating_add(SHIM_MARGIN)).map_err(|error| unproven(name, error))? {
         return Ok(());
     }

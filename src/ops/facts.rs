@@ -91,7 +91,10 @@ pub fn for_sweep(root: &Root, record: &Record) -> sweep::Facts {
         Liveness::Alive => Life::Alive,
         Liveness::Dead | Liveness::Unknown => observe_life(root, &Target::of(root, record)),
     };
-    sweep::Facts { turn: observe_turn(record), life, previous }
+    // Of what is healthy or was, only a stop or a sweep begins the end, and they write that down first.
+    let is_ending =
+        life == Life::Alive && record.last_health_at.is_none() && ending::is_begun(root, &Target::of(root, record));
+    sweep::Facts { turn: observe_turn(record), life, previous, is_ending }
 }
 
 /// What has become of a generation. One whose processes nobody wrote down was not started.

@@ -30,6 +30,8 @@ pub mod restart;
 pub mod show;
 pub mod shown;
 pub mod start;
+#[cfg(debug_assertions)]
+pub mod steps;
 pub mod stop;
 pub mod sweep;
 pub mod trees;

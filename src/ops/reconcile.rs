@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::span;
+use crate::base::steps::{Step, reached};
 use crate::lifecycle::health::is_fresh;
 use crate::service::{Record, Status};
 use crate::state::SetAside;
@@ -52,6 +53,7 @@ impl Report {
 pub fn run(context: &Context, within: Option<Duration>) -> Result<Report> {
     let request = sweep::Request { is_dry_run: false, is_thorough: true };
     let sweep = sweep::run(context, request)?;
+    reached(Step::ReconcileSwept);
     let reading = context.store().read_or_recover(VERB)?;
     let now = EpochMs::now();
     let backoff = context.health_backoff();
@@ -62,6 +64,7 @@ pub fn run(context: &Context, within: Option<Duration>) -> Result<Report> {
         running.into_iter().partition(|record| is_fresh(record, now, backoff));
     let within = within.unwrap_or(Duration::from_millis(context.settings.boot_reconcile_max_ms));
     let probed = probe::probe(context, &due, Some(within));
+    reached(Step::ReconcileProbed);
     let (set_aside, unrecorded) = match probe::record(context, VERB, &probed) {
         Ok(set_aside) => (set_aside, None),
         Err(error) => (None, Some(error)),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::error::{Error, Kind, Result};
 use crate::base::ids::Generation;
+use crate::base::steps::{Step, reached};
 use crate::process::{self, StopOutcome};
 use crate::state::{self, SetAside};
 
@@ -43,6 +44,7 @@ pub fn run(context: &Context, dir: &Path) -> Result<Report> {
     let mut ours: Vec<Generation> = Vec::new();
     for _ in 0..ROUNDS_MAX {
         let seen = holders::look(context, dir, VERB)?;
+        reached(Step::ReleaseLooked);
         set_aside = seen.set_aside.or(set_aside);
         let is_ended = end_unrecorded(context, &seen.unrecorded, &ours)?;
         let has_failed = items.iter().any(|item| item.error.is_some());

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::base::error::{Error, Kind, Result};
 use crate::base::root::Root;
+use crate::base::steps::{Step, reached};
 use crate::logs;
 use crate::service::Record;
 
@@ -29,6 +30,7 @@ fn remove_logs(root: &Root, record: &Record) -> Result<()> {
         let is_another = recorded.parent() == log.parent() && *recorded != *log;
         if is_another { logs::remove(recorded, Path::new(&format!("{}.1", record.log_path))) } else { Ok(()) }
     });
+    reached(Step::LogsRemoved);
     removed.map_err(|error| {
         Error::io(format!("service `{}` has ended, and its log cannot be removed", record.name), error)
             .with_hint("its record stays; the next try removes both")

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::root::Root;
+use crate::base::steps::{Step, reached};
 use crate::lifecycle::claim::Turn;
 use crate::process::{self, Signal, SignalError};
 use crate::service::{Claim, Identity, Liveness, Record, Status};
@@ -50,11 +51,13 @@ pub fn run(context: &Context, name: &str, ttl_minutes: Option<u64>) -> Result<Re
     }
     let maker = process::own_identity().map_err(|error| Error::io("cannot look at this very process", error))?;
     let Claimed { before, record, ttl_minutes, at, set_aside } = claim(context, name, ttl_minutes, &maker)?;
+    reached(Step::RenewClaimed);
     let performed = arm(&context.root, &record).and_then(|()| await_fate(context, &before));
     if performed.is_err() {
         // What the shim goes by is what the record will say; if it cannot be told that either, it goes by it already.
         drop(arm(&context.root, &before));
     }
+    reached(Step::RenewArmed);
     settle(context, &before, &maker, performed.is_ok())?;
     performed?;
     log::info!("service `{name}` is renewed for {ttl_minutes} minutes");
@@ -109,6 +112,7 @@ pub fn arm(root: &Root, record: &Record) -> Result<()> {
     // The state is rebuilt from this file when it is lost: by then no command is at the record.
     let settled = Record { claim: None, ..record.clone() };
     state::write_launch(&dir, &Launch { ttl_expires_at: record.ttl_expires_at, ..orders }, &settled)?;
+    reached(Step::RenewOrdered);
     match shim.send(Signal::HUP) {
         Ok(()) | Err(SignalError::Gone) => Ok(()),
         Err(why @ (SignalError::Unproven | SignalError::Refused(_))) => Err(untold(record, why)),

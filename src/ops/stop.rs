@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::ids::Generation;
+use crate::base::steps::{Step, reached};
 use crate::health::side_by_side;
 use crate::lifecycle::claim::Turn;
 use crate::process;
@@ -68,6 +69,7 @@ pub(super) fn end_chosen(
     let maker = process::own_identity().map_err(|error| Error::io("cannot look at this very process", error))?;
     let changed = context.store().change(verb, |document| claim(document, verb, choice, &maker))?;
     let (records, set_aside) = (changed.value?, changed.set_aside);
+    reached(Step::StopClaimed);
     let ended = side_by_side(&records, AT_ONCE_MAX, |record| {
         let exit = ending::end_both(&context.root, record, context.stop_grace())?;
         last_rites(record).map(|()| exit)
@@ -80,6 +82,7 @@ pub(super) fn end_chosen(
             Stopped { name: record.name.clone(), pid: record.pid, exit, error }
         })
         .collect();
+    reached(Step::StopEnded);
     settle(context, verb, &records, &items)?;
     Ok(Report { items, set_aside })
 }
@@ -152,6 +155,7 @@ fn settle(context: &Context, verb: &str, records: &[Record], items: &[Stopped]) 
             }
         }
     })?;
+    reached(Step::StopSettled);
     for (record, item) in records.iter().zip(items) {
         if let (Some(generation), None) = (&record.generation, &item.error) {
             ending::forget(&context.root, &record.name, generation);

@@ -54,7 +54,9 @@ pub fn run(context: &Context, targets: Vec<Target>) -> Result<Vec<Item>> {
     let judge = Judge::new(&context.settings)?;
     let world = System::new(Some(context.path().as_ref()));
     let targets = match targets.is_empty() {
-        true => agents_with_sidecar(&context.root)?.into_iter().map(Target::Agent).collect(),
+        true => {
+            agents(&context.root, |agent| has_sidecar(&context.root, agent))?.into_iter().map(Target::Agent).collect()
+        }
         false => targets,
     };
     targets
@@ -67,8 +69,13 @@ pub fn run(context: &Context, targets: Vec<Target>) -> Result<Vec<Item>> {
         .collect()
 }
 
-/// Every agent with a sidecar that is not yet decided, by name. Folders whose names are no agent's are passed over.
-pub fn agents_with_sidecar(root: &Root) -> Result<Vec<AgentName>> {
+/// Whether `agent` has a sidecar that is not yet decided.
+pub fn has_sidecar(root: &Root, agent: &AgentName) -> bool {
+    root.sidecar(agent).symlink_metadata().is_ok()
+}
+
+/// Every agent that is `wanted`, by name. Folders whose names are no agent's are passed over.
+pub fn agents(root: &Root, wanted: impl Fn(&AgentName) -> bool) -> Result<Vec<AgentName>> {
     let dir = root.agents();
     let entries = match std::fs::read_dir(&dir) {
         Ok(entries) => entries,
@@ -79,7 +86,7 @@ pub fn agents_with_sidecar(root: &Root) -> Result<Vec<AgentName>> {
     for entry in entries {
         let entry = entry.map_err(|error| Error::io(format!("cannot list `{}`", dir.display()), error))?;
         let name = entry.file_name().to_str().and_then(|name| AgentName::parse(name).ok());
-        agents.extend(name.filter(|name| root.sidecar(name).symlink_metadata().is_ok()));
+        agents.extend(name.filter(&wanted));
     }
     agents.sort();
     Ok(agents)

@@ -32,6 +32,8 @@ pub use owners::{Portrait, observe_all_holders, observe_holders, observe_offspri
 pub use places::{Memory, OPEN_MAX, observe_cwd, observe_mark, observe_memory, observe_open, observe_program};
 pub use resolve::resolve_program;
 pub use rustix::process::Signal;
+#[cfg(debug_assertions)]
+pub use signal::kill_self;
 pub use signal::{Held, SignalError, hold, kill_unreaped};
 pub(crate) use spawn::answer_line;
 pub use spawn::{

@@ -127,6 +127,12 @@ pub fn kill_unreaped(child: &mut std::process::Child) {
     drop(child.kill());
 }
 
+/// Ends this very process as a SIGKILL from outside would: nothing is unwound. For the tests that crash it at a named step.
+#[cfg(debug_assertions)]
+pub fn kill_self() {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::KILL);
+}
+
 fn pid_of(identity: &Identity) -> Result<Pid, SignalError> {
     // No process has such a pid, and 0 or a negative one would mean a whole group.
     i32::try_from(identity.pid).ok().and_then(Pid::from_raw).ok_or(SignalError::Gone)

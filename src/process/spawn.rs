@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
 
+use crate::base::steps::{Step, reached};
 use crate::service::Identity;
 
 use super::look::observe_identity;
@@ -80,6 +81,7 @@ impl SpawnedShim {
         let mut stdin = self.child.stdin.take().expect("piped above, taken once");
         stdin.write_all(GO)?;
         drop(stdin);
+        reached(Step::StartTold);
         let mut answer = String::new();
         let stdout = self.child.stdout.take().expect("piped above, taken once");
         stdout.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;

@@ -7,6 +7,8 @@
 //! is in its run folder, in files that carry a format version: it may outlive the program that started it.
 
 mod life;
+#[cfg(debug_assertions)]
+mod steps;
 mod tree;
 mod wait;
 
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 use crate::base::clock::EpochMs;
 use crate::base::files;
+use crate::base::steps::{Step, reached};
 use crate::process::{self, SHIM_ARG0, ServiceStart, ShimStart, answer_line};
 use crate::service::{ExitRecord, Identity};
 use crate::state::{self, Launch, Started};
@@ -32,10 +35,14 @@ pub fn invoked() -> Option<PathBuf> {
 
 /// The life of a shim, from its first moment to its last.
 pub fn main(run_dir: &Path) -> ExitCode {
+    #[cfg(debug_assertions)]
+    steps::arm(run_dir);
     let prepared = process::become_shim().and_then(|()| Waiter::new());
+    reached(Step::ShimBorn);
     if !heard_go() {
         return ExitCode::FAILURE;
     }
+    reached(Step::ShimHeard);
     let started = prepared.map_err(|error| error.to_string()).and_then(|waiter| {
         let launch = state::read_launch(run_dir).map_err(|error| error.to_string())?;
         let launch = launch.ok_or_else(|| format!("`{}` holds no orders", run_dir.display()))?;
@@ -46,6 +53,7 @@ pub fn main(run_dir: &Path) -> ExitCode {
         Ok((waiter, launch, service)) => {
             let pid = service.pid;
             answer(&ShimStart::Started { service });
+            reached(Step::ShimAnswered);
             live(run_dir, &launch, pid, &waiter)
         }
         Err(why) => {
@@ -68,6 +76,7 @@ fn start(run_dir: &Path, launch: &Launch) -> Result<Identity, String> {
         .map_err(|error| format!("the log `{}` cannot be opened: {error}", launch.log_path))?;
     let noted = |error: state::Error| crate::base::error::Error::from(error).chain();
     state::write_shim(run_dir, &me).map_err(noted)?;
+    reached(Step::ShimNoted);
     let pid = process::start_service(&ServiceStart {
         program: Path::new(&launch.program),
         args: &launch.args,
@@ -75,17 +84,19 @@ fn start(run_dir: &Path, launch: &Launch) -> Result<Identity, String> {
         env: &launch.env,
         log: &log,
     })?;
+    reached(Step::ShimForked);
     // A service that has ended already is a zombie of ours and still has its entry in the process table.
-    let service =
-        process::observe_child_identity(pid).map_err(|error| format!("the service cannot be seen: {error}"))?;
-    match state::write_service(run_dir, &Started { service: service.clone(), at: EpochMs::now() }) {
-        Ok(()) => Ok(service),
-        Err(error) => {
-            // A service that nobody could find again must not live.
-            tree::kill_all();
-            Err(noted(error))
-        }
+    let seen = process::observe_child_identity(pid).map_err(|error| format!("the service cannot be seen: {error}"));
+    let written = seen.and_then(|service| {
+        let started = Started { service: service.clone(), at: EpochMs::now() };
+        state::write_service(run_dir, &started).map(|()| service).map_err(noted)
+    });
+    match &written {
+        Ok(_) => reached(Step::ShimWritten),
+        // A service that nobody could find again must not live.
+        Err(_) => tree::kill_all(),
     }
+    written
 }
 
 /// Answers the maker and lets go of both pipes.
@@ -117,13 +128,16 @@ fn live(run_dir: &Path, launch: &Launch, main_pid: u32, waiter: &Waiter) -> Exit
         if let Some(exit) = reaped.main_exit
             && !reaped.is_recorded
         {
+            reached(Step::ShimReaped);
             let record = ExitRecord { exit, cause: life.cause(), at: EpochMs::now() };
             // On a full disk the next turn tries again; after the last one the exit stays unknown.
             reaped.is_recorded = state::write_exit(run_dir, &record).is_ok();
+            reached(Step::ShimExitWritten);
         }
         if reaped.is_alone {
             // By this, others know that none is left. If it fails, they look for themselves.
             drop(state::remove_shim(run_dir));
+            reached(Step::ShimAlone);
             return ExitCode::SUCCESS;
         }
         match action {

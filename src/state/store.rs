@@ -9,6 +9,7 @@ use crate::base::error::{Error as Failure, Kind};
 use crate::base::files::{self, Durability};
 use crate::base::lock::FileLock;
 use crate::base::root::Root;
+use crate::base::steps::{Step, reached};
 use crate::service::{Identity, Liveness};
 
 use super::rebuild::rebuild;
@@ -190,6 +191,7 @@ impl Store {
     /// Takes the lock and reads afresh. An unreadable file is set aside and rebuilt here; a newer one is refused.
     pub fn exclusive(&self, verb: &str) -> Result<Exclusive, Error> {
         let lock = FileLock::acquire(&self.root.lock(), self.lock_timeout, verb).map_err(Error::Lock)?;
+        reached(Step::StateLocked);
         let path = self.root.state();
         let (document, set_aside) = match self.read() {
             Ok(document) if !document.is_writable() => {

@@ -1,17 +1,14 @@
 //! Commands killed at random moments, each followed by `reconcile`: then every live service is in a record, every record is
 //! true, and nothing is there twice.
 
-use std::collections::BTreeSet;
-use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{World, is_alive, kill, pid_of, shim_of, variable, wait_for};
+use crate::support::{World, is_alive, kill, pid_of, shim_of, wait_for};
+use crate::truth::{NAMES, expect_truth, specs};
 
-/// The names of the services.
-const NAMES: [&str; 3] = ["plain", "scattered", "stubborn"];
 /// Rounds in every run of the tests; `soak` has its own.
 const ROUNDS: u64 = 40;
 /// A command is killed at some moment of these first microseconds, which are all of its life and a little more.
@@ -27,19 +24,6 @@ impl Numbers {
         self.0 ^= self.0 << 17;
         self.0 % end
     }
-}
-
-fn specs(world: &World, ttl_minutes: u64) -> Vec<Value> {
-    let scripts = [
-        "exec sleep 1000",
-        "setsid sleep 1001 & sh -c 'sleep 1002 & exit' & exec sleep 1003",
-        "trap '' TERM; while :; do sleep 0.2; done",
-    ];
-    let mut specs: Vec<Value> = NAMES.iter().zip(scripts).map(|(name, script)| world.shell(name, script)).collect();
-    for spec in &mut specs {
-        spec["ttl_minutes"] = json!(ttl_minutes);
-    }
-    specs
 }
 
 /// Starts some command, whichever comes.
@@ -58,49 +42,6 @@ fn start_any(world: &World, numbers: &mut Numbers) -> (String, Child) {
     };
     let child = world.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     (args.join(" "), child)
-}
-
-/// What is not as it should be, once nothing is under way any more.
-fn complaints(world: &World) -> Vec<String> {
-    let mut complaints = Vec::new();
-    let mut recorded = BTreeSet::new();
-    for record in world.records() {
-        let name = record["name"].as_str().expect("a name").to_owned();
-        let generation = record["generation"].as_str().expect("a generation").to_owned();
-        for key in ["claim", "previous"] {
-            if !record[key].is_null() {
-                complaints.push(format!("{name}: its `{key}` is left: {}", record[key]));
-            }
-        }
-        let is_running = record["status"] == "running"
-            && is_alive(pid_of(&record))
-            && is_alive(shim_of(&record))
-            && variable(pid_of(&record), "MINIONS_MANAGED_GENERATION").as_deref() == Some(&generation);
-        if !is_running {
-            complaints.push(format!("{name}: it is `{}`, and not as recorded: {record}", record["status"]));
-        }
-        if !world.root().join("engine/managed-run").join(&name).join(&generation).join("launch.json").exists() {
-            complaints.push(format!("{name}: its run folder is gone"));
-        }
-        recorded.insert(generation);
-    }
-    let living: BTreeSet<String> = world.live_generations().into_iter().collect();
-    complaints.extend(living.difference(&recorded).map(|lost| format!("{lost} lives and is in no record")));
-    if world.shims().len() != recorded.len() {
-        complaints.push(format!("{} shims for {} records", world.shims().len(), recorded.len()));
-    }
-    let folders = run_folders(&world.root().join("engine/managed-run"));
-    complaints.extend(folders.difference(&recorded).map(|left| format!("the folder of {left} is left")));
-    complaints
-}
-
-/// The names of the folders of all generations.
-fn run_folders(run: &Path) -> BTreeSet<String> {
-    let inside = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
-    inside(run)
-        .flat_map(|name| inside(&name.path()))
-        .map(|dir| dir.file_name().to_string_lossy().into_owned())
-        .collect()
 }
 
 fn kill_at_random(rounds: u64, seed: u64) {
@@ -132,17 +73,7 @@ fn kill_at_random(rounds: u64, seed: u64) {
         let told = world.run(&["reconcile", "--format", "json"]);
         let done: Vec<&str> = commands.iter().map(|(words, _)| words.as_str()).collect();
         assert_eq!(told.code, Some(0), "seed {seed}, round {round}, {done:?}: {told:?}");
-        // What was killed may be on its way out still: shims without a word, a tree of a killed shim.
-        let deadline = std::time::Instant::now() + crate::support::LIMIT;
-        loop {
-            let complaints = complaints(&world);
-            if complaints.is_empty() {
-                break;
-            }
-            let is_late = std::time::Instant::now() > deadline;
-            assert!(!is_late, "seed {seed}, round {round}, {done:?}, reconciled {}: {complaints:#?}", told.stdout);
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        expect_truth(&world, &format!("seed {seed}, round {round}, {done:?}, reconciled {}", told.stdout));
     }
 }
 

@@ -126,3 +126,13 @@ fn a_service_ends_when_its_time_to_live_is_over() {
     assert_eq!((&exit["code"], &exit["cause"]), (&json!(3), &json!("expired")), "{exit}");
     assert_eq!(world.processes(), Vec::<u32>::new());
 }
+
+/// Looked for in the soak, whose program is built as the one that is given away.
+#[cfg(not(debug_assertions))]
+#[test]
+fn program_as_it_is_given_away_has_no_crash_switch() {
+    let program = std::fs::read(env!("CARGO_BIN_EXE_minions")).unwrap();
+    for word in ["MINIONS_CRASH_AT", "MINIONS_PAUSE_AT", "crash-at", "start.claimed"] {
+        assert!(!program.windows(word.len()).any(|bytes| bytes == word.as_bytes()), "{word}");
+    }
+}

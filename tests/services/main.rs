@@ -15,6 +15,8 @@ mod healthchecks;
 mod kills;
 mod lives;
 mod many;
+#[cfg(debug_assertions)]
+mod pairs;
 #[path = "../common/ports.rs"]
 mod ports;
 mod reconcile;
@@ -23,6 +25,9 @@ mod renew;
 mod restart;
 mod rotation;
 mod scopes;
+#[cfg(debug_assertions)]
+mod steps;
 mod support;
 mod sweep;
+mod truth;
 mod words;

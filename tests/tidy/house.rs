@@ -36,6 +36,28 @@ fn forbidden(files: &[File]) -> Vec<String> {
     complaints
 }
 
+/// Where the switch by which tests crash the program may be named at all, and by what.
+const CRASH_SWITCH: [&str; 3] = ["kill_self", "mod steps;", "steps::arm("];
+
+/// Code that names the crash switch and is there in ordinary builds too.
+fn crash_switch(files: &[File]) -> Vec<String> {
+    let is_own = |path: &str| path.ends_with("/steps.rs");
+    let mut complaints = Vec::new();
+    for file in files.iter().filter(|file| file.is_source() && !is_own(&file.path)) {
+        let mut before = String::new();
+        for (line, code) in file.code() {
+            let names = CRASH_SWITCH.iter().any(|word| code.contains(word));
+            // The names of the steps are everywhere.
+            let is_names = file.path == "src/base/mod.rs";
+            if names && !is_names && !before.contains("#[cfg(debug_assertions)]") {
+                complaints.push(format!("{}:{line}: the crash switch is for debug builds only", file.path));
+            }
+            before = code;
+        }
+    }
+    complaints
+}
+
 fn lengths(files: &[File]) -> Vec<String> {
     let rust = files.iter().filter(|file| file.path.ends_with(".rs"));
     rust.filter(|file| file.text.lines().count() > LINES_MAX)
@@ -128,6 +150,14 @@ fn code_holds_nothing_that_is_forbidden() {
         "f().unwrap()\n",
         &["src/view/x.rs:1: `.unwrap()`: handle it, or say with `expect` why it cannot be"],
     );
+}
+
+#[test]
+fn the_crash_switch_is_in_debug_builds_only() {
+    check(crash_switch);
+    let told = |line| format!("src/cli/x.rs:{line}: the crash switch is for debug builds only");
+    finds(crash_switch, "src/cli/x.rs", "a\n    ops::steps::arm(&env);\n", &[told(2).as_str()]);
+    finds(crash_switch, "src/cli/x.rs", "#[cfg(debug_assertions)]\nops::steps::arm(&env);\n", &[]);
 }
 
 #[test]

@@ -4,12 +4,13 @@ use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Result};
 use crate::base::files::{self, Durability};
 use crate::base::redact;
+use crate::base::steps::{Step, reached};
 use crate::sidecar;
 use crate::text::notes;
 
 use super::decide::{self, Rejection};
 use super::report::{AgentReport, FailureClass, Outcome};
-use super::{Acceptance, run_record};
+use super::{Acceptance, aside, run_record};
 
 /// Moves a rejected sidecar aside, with an alert that shows what was written, each failure, and the smallest shape that
 /// would pass.
@@ -44,8 +45,10 @@ pub(super) fn reject(acceptance: &Acceptance<'_>, rejection: &Rejection) -> Resu
         smallest: &sidecar::smallest_passing_shape(&acceptance.context.settings, &decide::expectations(acceptance)),
     });
     write(acceptance, "rejected", &alert)?;
+    reached(Step::AcceptAlerted);
     run_record::write(acceptance, &rejection.bytes, &report)?;
-    decide::move_aside(acceptance, &rejection.bytes, &moved_to)?;
+    reached(Step::AcceptNoted);
+    aside::move_aside(acceptance, &rejection.bytes, &moved_to)?;
     Ok(report)
 }
 

@@ -4,6 +4,7 @@
 //! generation; `launch.json` is there before the shim has its word, and the shim writes who it and its service are.
 
 mod alert;
+mod aside;
 mod claim;
 mod decide;
 mod many;
@@ -18,13 +19,14 @@ use std::path::PathBuf;
 use crate::base::clock::EpochMs;
 use crate::base::error::Result;
 use crate::base::ids::{AgentName, new_run_id};
+use crate::base::steps::{Step, reached};
 use crate::service::{Identity, Owner, Spec};
 use crate::sidecar::Judge;
 use crate::state::GroupCommit;
 
 use super::context::Context;
 use super::start::{self, OnFailure, Starter};
-use super::validate::agents_with_sidecar;
+use super::validate::{agents, has_sidecar};
 use claim::Item;
 use decide::Decision;
 
@@ -64,9 +66,11 @@ pub fn run(context: &Context, agents: &[AgentName], request: &Request, progress:
     Ok(Report { items, set_aside: writer.set_aside() })
 }
 
-/// Every agent with a pending sidecar, by name.
+/// Every agent with a pending sidecar, by name; also those whose sidecar a killed command was about to move aside.
 pub fn pending(context: &Context) -> Result<Vec<AgentName>> {
-    agents_with_sidecar(&context.root)
+    let is_pending =
+        |agent: &AgentName| has_sidecar(&context.root, agent) || aside::has_abandoned(&context.root, agent);
+    agents(&context.root, is_pending)
 }
 
 /// What the acceptances of one command share.
@@ -128,7 +132,7 @@ fn repeated(acceptance: &Acceptance<'_>, decision: &Decision) -> Result<Option<A
     };
     let report = run_record::earlier(acceptance, bytes)?;
     if report.is_some() && !acceptance.request.is_dry_run {
-        decide::move_aside(acceptance, bytes, &to)?;
+        aside::move_aside(acceptance, bytes, &to)?;
     }
     Ok(report)
 }
@@ -178,9 +182,11 @@ fn conclude(acceptance: &Acceptance<'_>, bytes: &[u8], report: &AgentReport) -> 
         return Ok(());
     }
     run_record::write(acceptance, bytes, report)?;
+    reached(Step::AcceptNoted);
     if report.is_decided() {
         alert::failed_starts(acceptance, report)?;
-        decide::move_aside(acceptance, bytes, &acceptance.context.root.sidecar_accepted(acceptance.agent))?;
+        reached(Step::AcceptAlerted);
+        aside::move_aside(acceptance, bytes, &acceptance.context.root.sidecar_accepted(acceptance.agent))?;
     }
     Ok(())
 }

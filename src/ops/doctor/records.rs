@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::base::clock::EpochMs;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::span;
 use crate::lifecycle::claim::Turn;
+use crate::lifecycle::invariants::{self, CLAIM_LONG, Complaint, Maker, Seen};
 use crate::lifecycle::orphan::Action;
 use crate::ops::context::Context;
 use crate::ops::{facts, sweep};
@@ -15,44 +16,23 @@ use crate::state::Document;
 
 use super::finding::{Area, Finding, counted, listed};
 
-/// A start or a stop that takes longer hangs: the longest healthcheck waits an hour (contract section 3).
-const CLAIM_LONG: Duration = Duration::from_secs(2 * 3600);
 /// A probe that passed longer ago says little of now.
 const HEALTH_OLD: Duration = Duration::from_secs(24 * 3600);
 
-/// One record, and what was seen of it.
-pub(super) struct Seen {
-    name: String,
-    status: Status,
-    service: Liveness,
-    /// `None` for a legacy record, which has no shim.
-    shim: Option<Liveness>,
-    /// Its pid is now another process's.
-    is_pid_foreign: bool,
-    claim: Maker,
-    /// Whether a replaced generation is still to be ended.
-    has_previous: bool,
-    is_healthy: bool,
-    last_health_at: Option<EpochMs>,
-}
-
-/// Who is at a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Maker {
-    Nobody,
-    Dead,
-    At(EpochMs),
-}
-
 /// Everything that was seen of records and of services without one.
 pub(super) struct Facts {
-    seen: Vec<Seen>,
-    /// Names under which services live that stand in no record; or why that cannot be told.
-    unrecorded: Result<Vec<String>>,
+    facts: invariants::Facts,
+    /// Why it cannot be told which services live that stand in no record.
+    unrecorded_unknown: Option<Error>,
 }
 
 pub(super) fn observe(context: &Context, document: &Document) -> Facts {
-    Facts { seen: document.records.iter().map(see).collect(), unrecorded: observe_unrecorded(context) }
+    let (unrecorded, unrecorded_unknown) = match observe_unrecorded(context) {
+        Ok(names) => (names, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    let seen = document.records.iter().map(see).collect();
+    Facts { facts: invariants::Facts { seen, unrecorded, grace: context.stop_grace() }, unrecorded_unknown }
 }
 
 /// Looks as `reconcile` does, and changes nothing. A command that starts a service writes the record first, so that a service
@@ -76,50 +56,40 @@ fn see(record: &Record) -> Seen {
     // Proven dead, and yet there is a process of that pid: it is somebody else.
     let is_pid_taken = |pid: u32| process::observe_identity(pid).is_ok_and(|found| found.is_some());
     Seen {
-        name: record.name.clone(),
-        status: record.status,
         service,
         shim: record.process.as_ref().map(|_| facts::observe_shim(record)),
         is_pid_foreign: service == Liveness::Dead && record.pid.is_some_and(is_pid_taken),
-        claim: match (&record.claim, facts::observe_turn(record)) {
+        maker: match (&record.claim, facts::observe_turn(record)) {
             (None, _) => Maker::Nobody,
             (Some(_), Turn::Ours) => Maker::Dead,
             (Some(claim), Turn::Theirs { .. }) => Maker::At(claim.at),
         },
-        has_previous: record.previous.is_some(),
-        is_healthy: record.healthy,
-        last_health_at: record.last_health_at,
+        record: record.clone(),
     }
 }
 
-impl Seen {
-    /// Left in the middle of a start or a stop.
-    fn is_abandoned(&self) -> bool {
-        self.claim == Maker::Dead || (self.claim == Maker::Nobody && self.has_previous)
-    }
-
-    /// Whether its process should be there.
-    fn should_live(&self) -> bool {
-        match self.status {
-            Status::Running | Status::Stopping => self.claim == Maker::Nobody,
-            Status::Queued | Status::Starting | Status::Backoff | Status::Stopped | Status::Failed => false,
-        }
-    }
-
-    fn lives(&self) -> bool {
-        self.should_live() && self.service == Liveness::Alive
+/// What is no fault of the records, and yet worth a look: how its service was at the last probe.
+fn health(seen: &Seen, now: EpochMs) -> Option<&'static str> {
+    let record = &seen.record;
+    let is_old = |at: EpochMs| now.since(at) > HEALTH_OLD;
+    if !seen.lives() {
+        None
+    } else if record.healthy {
+        record.last_health_at.is_none_or(is_old).then_some("record-health-old")
+    } else {
+        (record.status == Status::Running).then_some("record-unhealthy")
     }
 }
 
-/// What may be wrong with a record.
+/// How one kind of complaint is told, whatever number of services it is about.
 struct Fault {
-    applies: fn(&Seen, EpochMs) -> bool,
+    code: &'static str,
     finding: fn(usize, &str) -> Finding,
 }
 
-const FAULTS: [Fault; 9] = [
+const FAULTS: [Fault; 10] = [
     Fault {
-        applies: |seen, _| seen.is_abandoned(),
+        code: "record-abandoned",
         finding: |count, names| {
             let what = format!(
                 "{} left in the middle of a start or stop by a command that was killed: {names}",
@@ -129,14 +99,14 @@ const FAULTS: [Fault; 9] = [
         },
     },
     Fault {
-        applies: |seen, _| seen.should_live() && seen.service == Liveness::Dead && !seen.is_pid_foreign,
+        code: "record-dead",
         finding: |count, names| {
             let what = format!("{} dead: {names}", counted(count, "recorded service is", "recorded services are"));
             Area::Records.warning("record-dead", what).with_hint("minions managed sweep")
         },
     },
     Fault {
-        applies: |seen, _| seen.should_live() && seen.is_pid_foreign,
+        code: "record-pid-foreign",
         finding: |count, names| {
             let what = format!(
                 "{} dead, and another process has the pid, which is never signalled: {names}",
@@ -146,7 +116,7 @@ const FAULTS: [Fault; 9] = [
         },
     },
     Fault {
-        applies: |seen, _| seen.service == Liveness::Unknown,
+        code: "record-unknown",
         finding: |count, names| {
             let what =
                 format!("it cannot be told whether {} alive: {names}", counted(count, "service is", "services are"));
@@ -156,7 +126,7 @@ const FAULTS: [Fault; 9] = [
         },
     },
     Fault {
-        applies: |seen, _| seen.status == Status::Stopping && seen.claim == Maker::Nobody && seen.lives(),
+        code: "record-stop-failed",
         finding: |count, names| {
             let what = format!("{} would not end: {names}", counted(count, "service", "services"));
             Area::Records
@@ -165,7 +135,7 @@ const FAULTS: [Fault; 9] = [
         },
     },
     Fault {
-        applies: |seen, _| seen.lives() && seen.shim == Some(Liveness::Dead),
+        code: "record-without-shim",
         finding: |count, names| {
             let what = format!(
                 "{} without a shim, which nobody ends when the time to live is over: {names}",
@@ -175,7 +145,7 @@ const FAULTS: [Fault; 9] = [
         },
     },
     Fault {
-        applies: |seen, now| matches!(seen.claim, Maker::At(at) if now.since(at) > CLAIM_LONG),
+        code: "record-claimed-long",
         finding: |count, names| {
             let what = format!(
                 "a command has been at {} for more than {}: {names}",
@@ -188,7 +158,7 @@ const FAULTS: [Fault; 9] = [
         },
     },
     Fault {
-        applies: |seen, _| seen.lives() && seen.status == Status::Running && !seen.is_healthy,
+        code: "record-unhealthy",
         finding: |count, names| {
             let what = format!(
                 "{} at the last probe: {names}",
@@ -198,10 +168,7 @@ const FAULTS: [Fault; 9] = [
         },
     },
     Fault {
-        applies: |seen, now| {
-            let is_old = |at: EpochMs| now.since(at) > HEALTH_OLD;
-            seen.lives() && seen.is_healthy && seen.last_health_at.is_none_or(is_old)
-        },
+        code: "record-health-old",
         finding: |count, names| {
             let what = format!(
                 "{} probed for more than {}: {names}",
@@ -211,73 +178,117 @@ const FAULTS: [Fault; 9] = [
             Area::Records.note("record-health-old", what).with_hint("minions managed healthcheck")
         },
     },
+    Fault {
+        code: "service-unrecorded",
+        finding: |count, names| {
+            let what = format!(
+                "{} in no record: {names}",
+                counted(count, "service lives that stands", "services live that stand")
+            );
+            Area::Records.warning("service-unrecorded", what).with_hint("minions managed reconcile")
+        },
+    },
 ];
 
 /// `facts`: `None` if the state file cannot be read.
 pub(super) fn judge(facts: Option<&Facts>, now: EpochMs) -> Vec<Finding> {
-    let Some(Facts { seen, unrecorded }) = facts else {
+    let Some(Facts { facts, unrecorded_unknown }) = facts else {
         return vec![
             Area::Records.note("records-unread", "no record could be looked at, for the state file cannot be read"),
         ];
     };
+    let complaints = invariants::complaints(facts, now);
+    let of_health = facts.seen.iter().filter_map(|seen| Some((health(seen, now)?, seen.record.name.as_str())));
+    let told: Vec<(&str, &str)> =
+        complaints.iter().map(|one| (one.code, one.service.as_str())).chain(of_health).collect();
     let mut findings = Vec::new();
-    for Fault { applies, finding } in &FAULTS {
-        let names: Vec<&str> = seen.iter().filter(|one| applies(one, now)).map(|one| one.name.as_str()).collect();
+    for Fault { code, finding } in &FAULTS {
+        let names: Vec<&str> = told.iter().filter(|one| one.0 == *code).map(|one| one.1).collect();
         if !names.is_empty() {
             findings.push(finding(names.len(), &listed(&names)));
         }
     }
-    findings.extend(of_unrecorded(unrecorded));
+    findings.extend(of_others(&complaints));
+    findings.extend(unrecorded_unknown.as_ref().map(|error| {
+        let what = format!("it cannot be told whether services live that stand in no record: {}", error.chain());
+        Area::Records.warning("unrecorded-unknown", what).with_hint("minions managed reconcile")
+    }));
     if findings.is_empty() {
-        let alive = seen.iter().filter(|one| one.lives()).count();
+        let alive = facts.seen.iter().filter(|one| one.lives()).count();
         let what = format!("every record is as its processes are: {} alive", counted(alive, "service", "services"));
         findings.push(Area::Records.ok("records-true", what));
     }
     findings
 }
 
-fn of_unrecorded(unrecorded: &Result<Vec<String>>) -> Option<Finding> {
-    let finding = match unrecorded {
-        Ok(names) if names.is_empty() => return None,
-        Ok(names) => {
-            let what = format!(
-                "{} in no record: {}",
-                counted(names.len(), "service lives that stands", "services live that stand"),
-                listed(names)
-            );
-            Area::Records.warning("service-unrecorded", what)
-        }
-        Err(error) => {
-            let what = format!("it cannot be told whether services live that stand in no record: {}", error.chain());
-            Area::Records.warning("unrecorded-unknown", what)
-        }
+/// Complaints that each need a sentence of their own, and no kill or crash can bring about: the first of each kind is told.
+fn of_others(complaints: &[Complaint]) -> Vec<Finding> {
+    let hints = [
+        ("record-contradicts", "minions managed restart NAME"),
+        ("record-overdue", "minions managed sweep"),
+        ("record-doubled", "minions managed stop NAME of the one that is not wanted"),
+        ("generation-doubled", "minions managed stop NAME of the one that is not wanted"),
+        ("ports-shared", "give one of them another port, or stop it"),
+    ];
+    let tell = |(code, hint): &(&'static str, &str)| {
+        let of_code: Vec<&Complaint> = complaints.iter().filter(|one| one.code == *code).collect();
+        let sentence = &of_code.first()?.sentence;
+        let what = match of_code.len() - 1 {
+            0 => sentence.clone(),
+            more => format!("{sentence}, and {more} more of that kind"),
+        };
+        Some(Area::Records.warning(code, what).with_hint(*hint))
     };
-    Some(finding.with_hint("minions managed reconcile"))
+    hints.iter().filter_map(tell).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::error::{Error, Kind};
+    use crate::base::error::Kind;
+    use crate::base::ids::Generation;
+    use crate::lifecycle::sample;
+    use crate::service::{Identity, Previous, Process};
 
     const NOW: EpochMs = EpochMs(1_800_000_000_000);
 
     fn healthy() -> Seen {
+        let identity = |pid| Identity { pid, start_ticks: 1, boot_id: "b".into() };
+        let record = Record {
+            generation: Some(Generation::new(NOW)),
+            alive: true,
+            healthy: true,
+            pid: Some(7),
+            process: Some(Process { service: identity(7), shim: identity(6) }),
+            started_at: Some(NOW),
+            last_health_at: Some(NOW),
+            ..sample::record(Status::Running)
+        };
         Seen {
-            name: "web".into(),
-            status: Status::Running,
+            record,
             service: Liveness::Alive,
             shim: Some(Liveness::Alive),
             is_pid_foreign: false,
-            claim: Maker::Nobody,
-            has_previous: false,
-            is_healthy: true,
-            last_health_at: Some(NOW),
+            maker: Maker::Nobody,
         }
     }
 
+    fn with(change: impl FnOnce(&mut Record)) -> Seen {
+        let mut seen = healthy();
+        change(&mut seen.record);
+        seen
+    }
+
+    /// As a record is that has no process.
+    fn without_process(status: Status) -> Seen {
+        let seen = with(|record| {
+            (record.status, record.process, record.pid, record.alive) = (status, None, None, false);
+        });
+        Seen { service: Liveness::Dead, shim: None, ..seen }
+    }
+
     fn facts(seen: Vec<Seen>) -> Facts {
-        Facts { seen, unrecorded: Ok(Vec::new()) }
+        Facts { facts: invariants::Facts { seen, ..Default::default() }, unrecorded_unknown: None }
     }
 
     fn check(seen: Seen, expected: &[&str]) {
@@ -298,30 +309,34 @@ mod tests {
         check(Seen { shim: Some(Liveness::Dead), ..healthy() }, &["record-without-shim"]);
         check(Seen { shim: Some(Liveness::Unknown), ..healthy() }, &["records-true"]);
         check(Seen { shim: None, ..healthy() }, &["records-true"]);
-        check(Seen { is_healthy: false, ..healthy() }, &["record-unhealthy"]);
-        check(Seen { last_health_at: Some(ago(HEALTH_OLD)), ..healthy() }, &["record-health-old"]);
-        check(Seen { last_health_at: None, ..healthy() }, &["record-health-old"]);
+        check(with(|record| record.healthy = false), &["record-unhealthy"]);
+        check(with(|record| record.last_health_at = Some(ago(HEALTH_OLD))), &["record-health-old"]);
+        check(with(|record| record.last_health_at = None), &["record-health-old"]);
     }
 
     #[test]
     fn what_a_command_is_at_is_judged_by_whether_that_command_lives() {
         for status in Status::ALL {
-            check(Seen { status, claim: Maker::Dead, ..healthy() }, &["record-abandoned"]);
-            check(Seen { status, claim: Maker::At(NOW), service: Liveness::Dead, ..healthy() }, &["records-true"]);
-            check(Seen { status, claim: Maker::At(ago(CLAIM_LONG)), ..healthy() }, &["record-claimed-long"]);
+            let claimed = |maker| Seen { maker, ..with(|record| record.status = status) };
+            check(claimed(Maker::Dead), &["record-abandoned"]);
+            check(Seen { service: Liveness::Dead, ..claimed(Maker::At(NOW)) }, &["records-true"]);
+            check(claimed(Maker::At(ago(CLAIM_LONG))), &["record-claimed-long"]);
         }
-        check(Seen { has_previous: true, ..healthy() }, &["record-abandoned"]);
-        check(Seen { status: Status::Stopping, ..healthy() }, &["record-stop-failed"]);
-        check(Seen { status: Status::Stopping, service: Liveness::Dead, ..healthy() }, &["record-dead"]);
+        let older = Previous { generation: None, process: None, legacy_pid: None, started_at: None };
+        check(with(|record| record.previous = Some(older)), &["record-abandoned"]);
+        let stopping = || with(|record| record.status = Status::Stopping);
+        check(stopping(), &["record-stop-failed"]);
+        check(Seen { service: Liveness::Dead, ..stopping() }, &["record-dead"]);
         for status in [Status::Backoff, Status::Stopped, Status::Failed, Status::Queued] {
-            check(Seen { status, service: Liveness::Dead, ..healthy() }, &["records-true"]);
+            check(without_process(status), &["records-true"]);
         }
     }
 
     #[test]
     fn records_with_the_same_fault_are_one_finding() {
-        let dead = |name: &str| Seen { name: name.into(), service: Liveness::Dead, ..healthy() };
-        let findings = judge(Some(&facts(vec![dead("a"), healthy(), dead("b")])), NOW);
+        let named = |name: &str| with(|record| (record.name, record.spec.name) = (name.into(), name.into()));
+        let dead = |name: &str| Seen { service: Liveness::Dead, ..named(name) };
+        let findings = judge(Some(&facts(vec![dead("a"), named("c"), dead("b")])), NOW);
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].message, "2 recorded services are dead: `a`, `b`");
         assert_eq!(judge(None, NOW)[0].code, "records-unread");
@@ -329,11 +344,23 @@ mod tests {
 
     #[test]
     fn services_without_a_record_are_said() {
-        let check = |unrecorded: Result<Vec<String>>, expected: &str| {
-            assert_eq!(judge(Some(&Facts { unrecorded, ..facts(vec![healthy()]) }), NOW)[0].code, expected);
+        let check = |names: &[&str], unknown: Option<Error>, expected: &str| {
+            let mut facts = facts(vec![healthy()]);
+            facts.facts.unrecorded = names.iter().map(|name| (*name).to_owned()).collect();
+            facts.unrecorded_unknown = unknown;
+            assert_eq!(judge(Some(&facts), NOW)[0].code, expected);
         };
-        check(Ok(Vec::new()), "records-true");
-        check(Ok(vec!["web".into()]), "service-unrecorded");
-        check(Err(Error::new(Kind::Unforeseen, "io", "no")), "unrecorded-unknown");
+        check(&[], None, "records-true");
+        check(&["web"], None, "service-unrecorded");
+        check(&[], Some(Error::new(Kind::Unforeseen, "io", "no")), "unrecorded-unknown");
+    }
+
+    #[test]
+    fn what_no_crash_brings_about_is_told_once_for_each_kind() {
+        let twice = || with(|record| record.pid = Some(8));
+        let findings = judge(Some(&facts(vec![twice(), twice(), twice()])), NOW);
+        let told: Vec<(&str, bool)> =
+            findings.iter().map(|finding| (finding.code, finding.message.contains("and 2 more"))).collect();
+        assert_eq!(told, [("record-contradicts", true), ("record-doubled", false)]);
     }
 }

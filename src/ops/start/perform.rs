@@ -6,6 +6,7 @@ use crate::base::clock::EpochMs;
 use crate::base::error::Error;
 use crate::base::files;
 use crate::base::ids::Generation;
+use crate::base::steps::{Step, reached};
 use crate::logs;
 use crate::process::{self, MINIONS_GENERATION, MINIONS_NAME, ShimStart};
 use crate::service::{EnvVars, ExitRecord, Process, Record};
@@ -27,6 +28,8 @@ pub(super) enum Performed {
     },
     /// It could not be started; nothing of the new generation lives.
     Refused(String),
+    /// It could not be started, and what came of it in the meantime would not end.
+    NewLives(Error),
     /// The generation to be replaced would not end, so nothing was started.
     OldLives(Error),
 }
@@ -51,11 +54,16 @@ pub(super) fn perform(starter: &Starter<'_>, start: Start) -> Performed {
     };
     match shim.go() {
         Ok(ShimStart::Started { service }) => {
+            reached(Step::StartStarted);
             let process = Process { service, shim: shim_identity };
             Performed::Started { process, at: EpochMs::now(), log_from }
         }
         Ok(ShimStart::Refused(why)) => Performed::Refused(why),
-        Err(error) => Performed::Refused(format!("the shim failed: {error}")),
+        // It may have started the service before it died, and that may have left its parent: the mark finds it.
+        Err(error) => match ending::end(&starter.context.root, &record, starter.context.stop_grace()) {
+            Ok(_) => Performed::Refused(format!("the shim failed: {error}")),
+            Err(left) => Performed::NewLives(left),
+        },
     }
 }
 
@@ -65,6 +73,7 @@ fn end_old(starter: &Starter<'_>, old: &Record) -> Result<(), Error> {
     if let Some(generation) = &old.generation {
         ending::forget(root, &old.name, generation);
     }
+    reached(Step::StartOldEnded);
     Ok(())
 }
 
@@ -87,6 +96,7 @@ fn order(starter: &Starter<'_>, record: &Record, generation: &Generation) -> Res
         grace_ms: u64::try_from(starter.context.stop_grace().as_millis()).unwrap_or(u64::MAX),
     };
     state::write_launch(&starter.context.root.run_dir(&record.name, generation), &launch, record)?;
+    reached(Step::StartOrdered);
     // A log that cannot be read has no tail either.
     Ok(logs::end(log_path).unwrap_or(0))
 }
@@ -115,6 +125,7 @@ pub(super) fn undo(starter: &Starter<'_>, record: &Record) -> Result<Option<Exit
     if let Some(generation) = &record.generation {
         ending::forget(root, &record.name, generation);
     }
+    reached(Step::StartUndone);
     Ok(exit)
 }
 

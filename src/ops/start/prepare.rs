@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Result};
 use crate::base::ids::Generation;
+use crate::base::steps::{Step, reached};
 use crate::process::{self, SpawnedShim};
 use crate::service::{Claim, Previous, Record, Status};
 use crate::state::Document;
@@ -49,6 +50,7 @@ impl Start {
         let run_dir = starter.context.root.run_dir(&record.name, &generation);
         let shim = process::start_shim(&run_dir)
             .map_err(|error| Error::io(format!("cannot start a shim for service `{}`", record.name), error))?;
+        reached(Step::StartPrepared);
         Ok(Self { record, generation, old, shim })
     }
 }

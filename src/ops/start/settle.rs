@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::clock::{EpochMs, monotonic};
 use crate::base::error::Result;
+use crate::base::steps::{Step, reached};
 use crate::health::side_by_side_with_stack;
 use crate::service::{Exit, ExitRecord, Process, Proof, Record, Status};
 use crate::state::Document;
@@ -46,6 +47,9 @@ enum Told {
 
 /// Performs the starts side by side and settles as they go. Returns what came of each, in their order.
 pub(crate) fn perform_and_settle(starter: &Starter<'_>, starts: Vec<Start>) -> Result<Vec<Started>> {
+    if !starts.is_empty() {
+        reached(Step::StartClaimed);
+    }
     let records: Vec<Record> = starts.iter().map(|start| start.record.clone()).collect();
     let mut outcomes: Vec<Option<Started>> = starts.iter().map(|_| None).collect();
     let (tell, told) = mpsc::channel();
@@ -96,6 +100,10 @@ fn work(starter: &Starter<'_>, at: usize, start: Start, tell: &Sender<Told>) {
             claimed.generation.iter().for_each(|own| ending::forget(&starter.context.root, &claimed.name, own));
             change(Change::Gone { exit: None });
             failed(FailureKind::Spawn, why, Vec::new())
+        }
+        Performed::NewLives(error) => {
+            change(Change::Stuck);
+            failed(FailureKind::Spawn, error.chain(), Vec::new())
         }
         Performed::OldLives(error) => {
             change(Change::Stuck);
@@ -260,6 +268,7 @@ fn write(
     };
     match changed {
         Ok(overtaken) => {
+            reached(Step::StartSettled);
             for at in overtaken {
                 undo(at)?;
                 lost.push(at);

@@ -14,6 +14,7 @@ pub use report::{Done, Orphan, Report, Rotated, Stats};
 
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Result};
+use crate::base::steps::{Step as Named, reached};
 use crate::lifecycle::sweep::{Action, Step};
 use crate::service::Record;
 use crate::state::{self, Reading};
@@ -74,7 +75,9 @@ pub fn run(context: &Context, request: Request) -> Result<Report> {
         return Ok(report);
     }
     report.logs = logs::rotate(&context.root, &due, bytes_max);
+    reached(Named::SweepRotated);
     report.records = perform::perform(context, due, VERB)?;
+    reached(Named::SweepRecordsDone);
     start_again(context, &mut report.records);
     report.orphans = orphans::perform(context, orphans)?;
     Ok(report)

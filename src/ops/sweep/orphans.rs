@@ -8,6 +8,7 @@ use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Result};
 use crate::base::ids::Generation;
 use crate::base::root::Root;
+use crate::base::steps::{Step, reached};
 use crate::health::side_by_side;
 use crate::lifecycle::orphan::{self, Action, Facts};
 use crate::lifecycle::sweep::Life;
@@ -107,6 +108,7 @@ pub(super) fn perform(context: &Context, found: Vec<Found>) -> Result<Vec<Orphan
         return Ok(found.into_iter().map(Found::planned).collect());
     }
     let adopted = adopt(context, &found)?;
+    reached(Step::OrphanAdopted);
     let fresh = context.store().read()?;
     let known = known(&fresh);
     let ended = side_by_side(&found, AT_ONCE_MAX, |one| match one.action {
@@ -146,6 +148,7 @@ fn adopt(context: &Context, found: &[Found]) -> Result<Vec<usize>> {
 
 fn end(context: &Context, one: &Found) -> Result<()> {
     ending::end_target(&context.root, &one.target, context.stop_grace())?;
+    reached(Step::OrphanEnded);
     ending::forget(&context.root, &one.target.name, &one.generation);
     Ok(())
 }

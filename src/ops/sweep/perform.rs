@@ -3,6 +3,7 @@
 
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Result};
+use crate::base::steps::{Step, reached};
 use crate::health::side_by_side;
 use crate::lifecycle::claim::Turn;
 use crate::lifecycle::sweep::Action;
@@ -44,11 +45,15 @@ pub(in crate::ops) fn perform(context: &Context, due: Vec<Due<'_>>, verb: &str) 
             Err(error) => Ready { due, becomes: None, error: Some(error) },
         })
         .collect();
+    reached(Step::SweepPrepared);
     let claimed = context.store().change(verb, |document| claim_all(document, &ready))?.value;
+    reached(Step::SweepClaimed);
     let ended = side_by_side(&indices(&ready, &claimed), AT_ONCE_MAX, |at| {
         (*at, ending::end_both(&context.root, ready[*at].due.record, context.stop_grace()))
     });
+    reached(Step::SweepEnded);
     settle(context, &ready, &ended, &claim)?;
+    reached(Step::SweepSettled);
     Ok(told(context, ready, &claimed, ended))
 }
 

@@ -1,0 +1,82 @@
+//! What must hold once nothing is under way any more, against the process table and not by what the program says of itself.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::{LIMIT, World, is_alive, pid_of, shim_of, variable};
+
+/// The names of the services: one process, many that leave their parents, and one that will not hear.
+pub(crate) const NAMES: [&str; 3] = ["plain", "scattered", "stubborn"];
+
+pub(crate) fn specs(world: &World, ttl_minutes: u64) -> Vec<Value> {
+    let scripts = [
+        "exec sleep 1000",
+        "setsid sleep 1001 & sh -c 'sleep 1002 & exit' & exec sleep 1003",
+        "trap '' TERM; while :; do sleep 0.2; done",
+    ];
+    let mut specs: Vec<Value> = NAMES.iter().zip(scripts).map(|(name, script)| world.shell(name, script)).collect();
+    for spec in &mut specs {
+        spec["ttl_minutes"] = json!(ttl_minutes);
+    }
+    specs
+}
+
+/// Fails unless every record is true and everything that lives is in one. What was killed may be on its way out still (shims
+/// without a word, a tree of a killed shim), so that it is looked again for a while.
+pub(crate) fn expect_truth(world: &World, story: &str) {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let complaints = complaints(world);
+        if complaints.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{story}: {complaints:#?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// What is not as it should be, once nothing is under way any more.
+fn complaints(world: &World) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let mut recorded = BTreeSet::new();
+    for record in world.records() {
+        let name = record["name"].as_str().expect("a name").to_owned();
+        let generation = record["generation"].as_str().expect("a generation").to_owned();
+        for key in ["claim", "previous"] {
+            if !record[key].is_null() {
+                complaints.push(format!("{name}: its `{key}` is left: {}", record[key]));
+            }
+        }
+        let is_running = record["status"] == "running"
+            && is_alive(pid_of(&record))
+            && is_alive(shim_of(&record))
+            && variable(pid_of(&record), "MINIONS_MANAGED_GENERATION").as_deref() == Some(&generation);
+        if !is_running {
+            complaints.push(format!("{name}: it is `{}`, and not as recorded: {record}", record["status"]));
+        }
+        if !world.root().join("engine/managed-run").join(&name).join(&generation).join("launch.json").exists() {
+            complaints.push(format!("{name}: its run folder is gone"));
+        }
+        recorded.insert(generation);
+    }
+    let living: BTreeSet<String> = world.live_generations().into_iter().collect();
+    complaints.extend(living.difference(&recorded).map(|lost| format!("{lost} lives and is in no record")));
+    if world.shims().len() != recorded.len() {
+        complaints.push(format!("{} shims for {} records", world.shims().len(), recorded.len()));
+    }
+    let folders = run_folders(&world.root().join("engine/managed-run"));
+    complaints.extend(folders.difference(&recorded).map(|left| format!("the folder of {left} is left")));
+    complaints
+}
+
+/// The names of the folders of all generations.
+fn run_folders(run: &Path) -> BTreeSet<String> {
+    let inside = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
+    inside(run)
+        .flat_map(|name| inside(&name.path()))
+        .map(|dir| dir.file_name().to_string_lossy().into_owned())
+        .collect()
+}
