@@ -93,7 +93,9 @@ impl Seen {
     /// What a settled record says of its process, if that contradicts itself.
     fn contradiction(&self) -> Option<&'static str> {
         let Record { generation, status, process, pid, alive, started_at, .. } = &self.record;
-        if self.maker != Maker::Nobody || generation.is_none() {
+        // What is dead and should live is said to be dead, and no more.
+        let is_said = self.should_live() && self.service == Liveness::Dead;
+        if self.maker != Maker::Nobody || generation.is_none() || is_said {
             return None;
         }
         let is_pid_its_own = process.as_ref().map(|process| process.service.pid) == *pid;
@@ -331,6 +333,8 @@ mod tests {
         for status in [Status::Queued, Status::Backoff, Status::Stopped, Status::Failed] {
             check(vec![changed(|seen| seen.record.status = status)], contradicts);
         }
+        let rebuilt = changed(|seen| (seen.record.process, seen.service) = (None, Liveness::Dead));
+        check(vec![rebuilt], &["record-dead"]);
         let legacy = changed(|seen| {
             (seen.record.generation, seen.record.process, seen.shim) = (None, None, None);
         });

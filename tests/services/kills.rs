@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::{World, is_alive, kill, pid_of, shim_of, wait_for};
-use crate::truth::{NAMES, expect_truth, specs};
+use crate::truth::{NAMES, expect_no_finding, expect_truth, specs};
 
 /// Rounds in every run of the tests; `soak` has its own.
 const ROUNDS: u64 = 40;
@@ -73,7 +73,9 @@ fn kill_at_random(rounds: u64, seed: u64) {
         let told = world.run(&["reconcile", "--format", "json"]);
         let done: Vec<&str> = commands.iter().map(|(words, _)| words.as_str()).collect();
         assert_eq!(told.code, Some(0), "seed {seed}, round {round}, {done:?}: {told:?}");
-        expect_truth(&world, &format!("seed {seed}, round {round}, {done:?}, reconciled {}", told.stdout));
+        let story = format!("seed {seed}, round {round}, {done:?}, reconciled {}", told.stdout);
+        expect_truth(&world, &story);
+        expect_no_finding(&world, &story);
     }
 }
 

@@ -6,10 +6,10 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 
 use minions_managed::base::steps::Step;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{World, is_alive, kill, pid_of, ran, wait_for};
-use crate::truth::{NAMES, expect_truth, specs};
+use crate::truth::{NAMES, expect_no_finding, expect_truth, specs};
 
 /// What every start goes through.
 const START: [Step; 7] = [
@@ -268,14 +268,6 @@ fn sidecar(world: &World, name: &str) -> PathBuf {
     world.root().join("agents/ripley").join(name)
 }
 
-/// What `doctor` finds wrong with records: the program's own invariants.
-fn found_by_doctor(world: &World) -> Vec<Value> {
-    let report = world.run(&["doctor", "--format", "json"]).json();
-    let is_wrong =
-        |one: &&Value| one["area"] == "records" && one["code"] != "records-true" && one["code"] != "record-unhealthy";
-    report["findings"].as_array().unwrap().iter().filter(is_wrong).cloned().collect()
-}
-
 fn check(case: &Case) {
     let world = World::new();
     world.set(&json!({"stopGraceSec": 0.05}));
@@ -307,8 +299,7 @@ fn expect_true_after_reconcile(world: &World, story: &str) {
     let told = world.run(&["reconcile", "--format", "json"]);
     assert_eq!(told.code, Some(0), "{story}: {told:?}");
     expect_truth(world, &format!("{story}, reconciled {}", told.stdout));
-    let found = found_by_doctor(world);
-    assert!(found.is_empty(), "{story}: {found:#?}");
+    expect_no_finding(world, story);
 }
 
 /// The cases that are `part` of `parts`, so that they run side by side.

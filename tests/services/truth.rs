@@ -38,6 +38,16 @@ pub(crate) fn expect_truth(world: &World, story: &str) {
     }
 }
 
+/// Fails if the program's own invariants, by `doctor`, find anything wrong with a record.
+pub(crate) fn expect_no_finding(world: &World, story: &str) {
+    let report = world.run(&["doctor", "--format", "json"]).json();
+    let is_wrong = |one: &&Value| {
+        one["area"] == "records" && !["records-true", "record-unhealthy"].contains(&one["code"].as_str().unwrap())
+    };
+    let found: Vec<&Value> = report["findings"].as_array().unwrap().iter().filter(is_wrong).collect();
+    assert!(found.is_empty(), "{story}: {found:#?}");
+}
+
 /// What is not as it should be, once nothing is under way any more.
 fn complaints(world: &World) -> Vec<String> {
     let mut complaints = Vec::new();
