@@ -12,6 +12,11 @@ check:
 test *words:
     cargo test {{ words }}
 
+# Every test on the portable backend: what other systems than Linux get (docs/platforms.md)
+portable *words:
+    cargo clippy --features portable --all-targets -- -D warnings
+    cargo test --features portable {{ words }}
+
 # Format, and mend what can be mended by itself; write generated docs and schemas anew
 fix:
     cargo clippy --fix --allow-dirty --allow-staged --all-targets

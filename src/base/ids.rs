@@ -70,12 +70,27 @@ pub fn new_run_id(now: EpochMs) -> String {
     format!("run-{}", unique_hex(now))
 }
 
+/// Fills `bytes` with the kernel's randomness. Only a kernel without getrandom (before Linux 3.17) has none.
+#[cfg(linux_calls)]
+pub fn fill_random(bytes: &mut [u8]) -> std::io::Result<()> {
+    Ok(rustix::rand::getrandom(bytes, rustix::rand::GetRandomFlags::empty()).map(drop)?)
+}
+
+/// Fills `bytes`, a few, with the kernel's randomness, where it is asked by its device.
+#[cfg(not(linux_calls))]
+pub fn fill_random(bytes: &mut [u8]) -> std::io::Result<()> {
+    use rustix::fs::{Mode, OFlags, open};
+    let device = open("/dev/urandom", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let count = rustix::io::read(&device, &mut *bytes)?;
+    // So few it gives at once (random(4)).
+    if count == bytes.len() { Ok(()) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
+}
+
 /// 12 hex digits of time in milliseconds (enough until the year 10889) and 12 of the kernel's randomness.
 fn unique_hex(now: EpochMs) -> String {
     let mut random = [0_u8; 8];
-    let read = rustix::rand::getrandom(&mut random[2..], rustix::rand::GetRandomFlags::empty());
-    // Only a kernel without getrandom (before Linux 3.17) fails here; the process id then tells makers apart.
-    if read.is_err() {
+    // Without randomness the process id tells makers apart.
+    if fill_random(&mut random[2..]).is_err() {
         random[4..].copy_from_slice(&std::process::id().to_be_bytes());
     }
     format!("{:012x}{:012x}", now.0, u64::from_be_bytes(random))

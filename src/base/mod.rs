@@ -16,3 +16,6 @@ pub mod root;
 pub mod shared_look;
 pub mod span;
 pub mod steps;
+#[cfg(test)]
+#[path = "../../tests/common/weaker.rs"]
+pub(crate) mod weaker;

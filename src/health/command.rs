@@ -219,9 +219,9 @@ impl Drop for Running {
 
 /// A descriptor that becomes readable when `child` ends; `None` where the system has none.
 fn exit_handle(child: &Child) -> Option<OwnedFd> {
-    #[cfg(target_os = "linux")]
+    #[cfg(linux_calls)]
     return rustix::process::pidfd_open(Pid::from_child(child), rustix::process::PidfdFlags::empty()).ok();
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(linux_calls))]
     {
         let _ = child;
         None

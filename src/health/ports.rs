@@ -118,7 +118,8 @@ fn ports_that_cannot_be_bound(ports: &[u16]) -> Vec<PortInUse> {
             .iter()
             .any(|&ip| TcpListener::bind((ip, port)).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse))
     };
-    let in_use = ports.iter().filter(|&&port| is_in_use(port));
+    let mut seen = HashSet::new();
+    let in_use = ports.iter().filter(|&&port| seen.insert(port) && is_in_use(port));
     in_use.map(|&port| PortInUse { port, address: None, holder: None }).collect()
 }
 
@@ -126,6 +127,7 @@ fn ports_that_cannot_be_bound(ports: &[u16]) -> Vec<PortInUse> {
 #[expect(clippy::disallowed_methods, reason = "real listeners to be found")]
 mod tests {
     use super::*;
+    use crate::base::weaker::weaker;
     use crate::service::Healthcheck;
 
     #[test]
@@ -135,11 +137,12 @@ mod tests {
             let address = ours.local_addr().expect("an address");
             let port = address.port();
             let expected = PortInUse { port, address: Some(address), holder: Some(Holder { pid: std::process::id() }) };
-            assert_eq!(observe_ports_in_use(&[1, port, port]), std::slice::from_ref(&expected), "{host}");
             let who = expected.who();
             assert!(who.starts_with(&format!("pid {} `", std::process::id())) && who.contains("` in /"), "{who}");
             let blind = PortInUse { port, address: None, holder: None };
-            assert_eq!(ports_that_cannot_be_bound(&[port]), [blind], "{host}");
+            let seen = if weaker("who listens on a port") { &blind } else { &expected };
+            assert_eq!(observe_ports_in_use(&[1, port, port]), std::slice::from_ref(seen), "{host}");
+            assert_eq!(ports_that_cannot_be_bound(&[port, port]), [blind], "{host}");
             drop(ours);
             assert_eq!(observe_ports_in_use(&[port]), [], "{host}");
             assert_eq!(ports_that_cannot_be_bound(&[port]), [], "{host}");

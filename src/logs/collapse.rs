@@ -1,5 +1,6 @@
 //! Taking the head off a file in place: what the file system can, and whether it can. Impure: cuts files.
 
+#[cfg(linux_calls)]
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -12,7 +13,7 @@ pub fn can_collapse(dir: &Path) -> io::Result<bool> {
 }
 
 /// Whether the first `cut` bytes of `file` are a hole, as they are between [`punch`] and [`collapse`].
-#[cfg(target_os = "linux")]
+#[cfg(linux_calls)]
 pub(super) fn has_hole(file: &File, cut: u64) -> io::Result<bool> {
     match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(0)) {
         Ok(first) => Ok(first >= cut),
@@ -23,14 +24,14 @@ pub(super) fn has_hole(file: &File, cut: u64) -> io::Result<bool> {
 }
 
 /// Gives the blocks of the first `cut` bytes back; they read as zeros from then on, and the length stays.
-#[cfg(target_os = "linux")]
+#[cfg(linux_calls)]
 pub(super) fn punch(file: &File, cut: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
     Ok(fallocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, 0, cut)?)
 }
 
 /// Takes the first `cut` bytes away: what stood at `cut` stands at 0. Nothing that is appended meanwhile is lost.
-#[cfg(target_os = "linux")]
+#[cfg(linux_calls)]
 pub(super) fn collapse(file: &File, cut: u64) -> io::Result<()> {
     Ok(rustix::fs::fallocate(file, rustix::fs::FallocateFlags::COLLAPSE_RANGE, 0, cut)?)
 }
@@ -38,7 +39,7 @@ pub(super) fn collapse(file: &File, cut: u64) -> io::Result<()> {
 /// What a cut must be a multiple of, on the file system of `scratch`, an empty file that is left empty; `None` if it
 /// cannot collapse files, or does not tell where their holes are. It is tried, not looked up: file systems over others
 /// (overlayfs) have the name of the one and the abilities of the other.
-#[cfg(target_os = "linux")]
+#[cfg(linux_calls)]
 pub(super) fn unit(scratch: &File) -> io::Result<Option<u64>> {
     // ext4 with bigalloc takes clusters only, of 64 KiB if not told otherwise, 1 MiB at most in practice.
     for unit in [rustix::fs::fstatvfs(scratch)?.f_bsize, 64 << 10, 1 << 20] {
@@ -52,7 +53,7 @@ pub(super) fn unit(scratch: &File) -> io::Result<Option<u64>> {
     Ok(None)
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(linux_calls))]
 mod elsewhere {
     //! No such call: [`unit`] says so, and nobody asks for the rest.
 
@@ -76,5 +77,5 @@ mod elsewhere {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(linux_calls))]
 pub(super) use elsewhere::{collapse, has_hole, punch, unit};

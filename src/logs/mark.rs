@@ -138,10 +138,9 @@ fn hex(word: &str) -> Option<u64> {
 
 fn random() -> u64 {
     let mut bytes = [0; 8];
-    let read = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-    // Only a kernel without getrandom (before Linux 3.17) fails here, and then any number that differs does.
+    // Without randomness any number that differs does.
     let spare = u64::try_from(crate::base::clock::EpochMs::now().0).unwrap_or(1);
-    read.map_or(spare, |_| u64::from_ne_bytes(bytes))
+    crate::base::ids::fill_random(&mut bytes).map_or(spare, |()| u64::from_ne_bytes(bytes))
 }
 
 fn get(file: &File, name: &str) -> io::Result<Option<String>> {

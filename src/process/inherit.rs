@@ -2,7 +2,7 @@
 
 /// Marks every descriptor of this process but the first three close-on-exec. Rust marks what it opens itself; this is for
 /// what our caller left open on purpose or by mistake: a probe command must not keep an agent's pipe or lock alive.
-#[cfg(target_os = "linux")]
+#[cfg(linux_calls)]
 #[expect(unsafe_code, reason = "descriptors that Rust does not know")]
 pub fn seal_descriptors() {
     const FIRST: u32 = 3;
@@ -21,6 +21,24 @@ pub fn seal_descriptors() {
     }
 }
 
-/// Elsewhere there is no list of open descriptors to go by.
-#[cfg(not(target_os = "linux"))]
-pub fn seal_descriptors() {}
+/// Marks every descriptor of this process but the first three close-on-exec, one by one.
+#[cfg(not(linux_calls))]
+pub fn seal_descriptors() {
+    const FIRST: u32 = 3;
+    for fd in open_descriptors(FIRST) {
+        // One that another thread has closed meanwhile is only an error that we ignore.
+        let _ = rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC);
+    }
+}
+
+/// The open descriptors from `first` on, as macOS and the BSDs list them in `/dev/fd` (fd(4)).
+#[cfg(not(linux_calls))]
+#[expect(unsafe_code, reason = "descriptors that Rust does not know")]
+pub(super) fn open_descriptors(first: u32) -> Vec<std::os::fd::BorrowedFd<'static>> {
+    let listed = std::fs::read_dir("/dev/fd").into_iter().flatten();
+    let numbers = listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<std::os::fd::RawFd>().ok());
+    let numbers: Vec<_> = numbers.filter(|fd| u32::try_from(*fd).is_ok_and(|fd| fd >= first)).collect();
+    // SAFETY: nothing is done with what is not open (any more): the one by which the list was read is among them.
+    let borrowed = numbers.into_iter().map(|fd| unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) });
+    borrowed.filter(|fd| rustix::io::fcntl_getfd(fd).is_ok()).collect()
+}

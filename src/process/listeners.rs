@@ -33,7 +33,7 @@ pub enum SocketState {
 }
 
 /// The sockets that listen on any of `ports`, on whatever address; IPv4 first.
-#[cfg(target_os = "linux")]
+#[cfg(linux_calls)]
 pub fn observe_listeners(ports: &[u16]) -> io::Result<Vec<Socket>> {
     let wanted = |socket: &Socket| socket.state == SocketState::Listening && ports.contains(&socket.local.port());
     match super::socket_diag::listeners() {
@@ -48,7 +48,7 @@ pub fn observe_listeners(ports: &[u16]) -> io::Result<Vec<Socket>> {
 
 /// The other end, on this machine, of our own connection from `client` to `server`. `None` if it is closed, or was never
 /// taken by anyone.
-#[cfg(target_os = "linux")]
+#[cfg(linux_calls)]
 pub fn observe_server_end(server: SocketAddr, client: SocketAddr) -> io::Result<Option<Socket>> {
     let is_it = |socket: &Socket| socket.inode != 0 && socket.local == server && socket.remote == client;
     match super::socket_diag::receiver(server, client) {
@@ -58,13 +58,13 @@ pub fn observe_server_end(server: SocketAddr, client: SocketAddr) -> io::Result<
 }
 
 /// Unsupported here.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(linux_calls))]
 pub fn observe_listeners(_ports: &[u16]) -> io::Result<Vec<Socket>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Unsupported here.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(linux_calls))]
 pub fn observe_server_end(_server: SocketAddr, _client: SocketAddr) -> io::Result<Option<Socket>> {
     Err(io::ErrorKind::Unsupported.into())
 }

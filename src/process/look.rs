@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 use crate::base::clock::EpochMs;
 use crate::service::{Identity, Liveness};
 
-#[cfg(target_os = "linux")]
+#[cfg(linux_calls)]
 pub(super) use super::snapshot_linux as snapshot;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(linux_calls))]
 pub(super) use super::snapshot_portable as snapshot;
 
 /// Contract section 5: a legacy record's process may have started up to this long after its `started_at`.
@@ -46,7 +46,7 @@ pub fn own_identity() -> io::Result<Identity> {
 /// Whether the very process that `identity` names is still there.
 pub fn observe_liveness(identity: &Identity) -> Liveness {
     match boot_id() {
-        Ok(boot) if boot != identity.boot_id => return Liveness::Dead,
+        Ok(boot) if boot != identity.boot_id => return snapshot::of_another_boot(identity, boot),
         Ok(_) => {}
         Err(_) => return Liveness::Unknown,
     }
@@ -77,7 +77,7 @@ pub fn observe_legacy_liveness(pid: u32, started_at: Option<EpochMs>) -> Livenes
 
 /// A pid that a listing does not show may be hidden from us (hidepid=2): only the kernel's word that there is no such
 /// process proves death.
-fn absence(pid: u32) -> Liveness {
+pub(super) fn absence(pid: u32) -> Liveness {
     let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return Liveness::Dead };
     match rustix::process::test_kill_process(pid) {
         Err(rustix::io::Errno::SRCH) => Liveness::Dead,
@@ -88,14 +88,14 @@ fn absence(pid: u32) -> Liveness {
 
 /// How many processors this process may use, at least one. The standard library also asks control groups for their
 /// quota, in ten calls; who only wants to work side by side need not know it.
-#[cfg(target_os = "linux")]
+#[cfg(linux_calls)]
 pub fn processors() -> usize {
     let allowed = rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count());
     usize::try_from(allowed).unwrap_or(1).max(1)
 }
 
 /// How many processors this process may use, at least one.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(linux_calls))]
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -2,8 +2,8 @@
 //! sender), spawning (`spawn`), ending a tree whose shim is gone (`stopping`), sockets and who holds them (`listeners`,
 //! `owners`), and where a process is and what it has open (`places`).
 //!
-//! Everything that differs between systems is in `snapshot_linux`, `snapshot_portable` and the `cfg` items of `signal`,
-//! `spawn` and `places`. This room does not know records, and decides nothing.
+//! What differs between systems is told apart by `cfg(linux_calls)`, which build.rs sets: the process table is in
+//! `snapshot_linux` and `snapshot_portable`, the rest in items of the files that need it. This room does not know records, and decides nothing.
 
 mod abilities;
 mod inherit;
@@ -41,4 +41,4 @@ pub use spawn::{
     drop_standard_streams, start_service, start_shim, system_words,
 };
 pub use stopping::{StopOutcome, stop_marked};
-pub use table::{Table, observe_marked, observe_shims};
+pub use table::{Table, observe_marked, observe_shims, observe_strays};

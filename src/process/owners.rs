@@ -32,6 +32,7 @@ pub fn observe_all_holders(inodes: &[u64]) -> io::Result<Holders> {
     }
 }
 
+#[cfg(linux_calls)]
 fn observe_every_holder() -> io::Result<Holders> {
     let mut pids: Vec<u32> =
         std::fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
@@ -41,6 +42,11 @@ fn observe_every_holder() -> io::Result<Holders> {
         held_by(pid, |inode| add(&mut holders, inode, pid));
     }
     Ok(holders)
+}
+
+#[cfg(not(linux_calls))]
+fn observe_every_holder() -> io::Result<Holders> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Notes that `pid` holds `inode`, by however many descriptors.
@@ -57,6 +63,7 @@ const OFFSPRING_MAX: usize = 256;
 /// Descendants of `pid` as the kernel links them (`/proc/PID/task/TID/children`, proc_pid_task(5)): some 20 µs for each,
 /// however many other processes there are. Some may be missing: orphans are their reaper's, the file may skip a child when
 /// another ends at that moment, and a kernel may be built without it. Whoever needs all takes the process table.
+#[cfg(linux_calls)]
 pub fn observe_offspring(pid: u32) -> Vec<u32> {
     let mut found = Vec::new();
     let mut parents = vec![pid];
@@ -76,8 +83,16 @@ pub fn observe_offspring(pid: u32) -> Vec<u32> {
     found
 }
 
+/// Descendants of `pid` by the process table: elsewhere there is no other list of them.
+#[cfg(not(linux_calls))]
+pub fn observe_offspring(pid: u32) -> Vec<u32> {
+    let table = super::table::Table::observe();
+    let found = table.map(|table| table.descendants(pid)).unwrap_or_default();
+    found.into_iter().map(|identity| identity.pid).take(OFFSPRING_MAX).collect()
+}
+
 /// Calls `found` for each descriptor of `pid` that is a socket.
-#[cfg(target_os = "linux")]
+#[cfg(linux_calls)]
 fn held_by(pid: u32, mut found: impl FnMut(u64)) {
     use rustix::fs::{CWD, Mode, OFlags, RawDir, openat, readlinkat_raw};
     use std::mem::MaybeUninit;
@@ -96,11 +111,12 @@ fn held_by(pid: u32, mut found: impl FnMut(u64)) {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+/// Elsewhere who holds a socket is not shown.
+#[cfg(not(linux_calls))]
 fn held_by(_pid: u32, _found: impl FnMut(u64)) {}
 
 /// The number in `socket:[12345]` (proc_pid_fd(5)).
-#[cfg(target_os = "linux")]
+#[cfg(linux_calls)]
 fn socket_inode(link: &[u8]) -> Option<u64> {
     let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
     std::str::from_utf8(digits).ok()?.parse().ok()
@@ -116,6 +132,7 @@ pub struct Portrait {
 }
 
 /// Looks at what `pid` runs, and where.
+#[cfg(linux_calls)]
 pub fn observe_portrait(pid: u32) -> Portrait {
     let line = read(pid, "cmdline").filter(|line| !line.is_empty());
     let command = line
@@ -125,14 +142,33 @@ pub fn observe_portrait(pid: u32) -> Portrait {
     Portrait { command, folder: folder.map(|path| path.to_string_lossy().into_owned()) }
 }
 
+/// Looks at what `pid` runs, and where.
+#[cfg(not(linux_calls))]
+pub fn observe_portrait(pid: u32) -> Portrait {
+    use sysinfo::{ProcessRefreshKind, UpdateKind};
+    let what = ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always).with_cwd(UpdateKind::Always);
+    let portrait = |process: &sysinfo::Process| {
+        let words: Vec<_> = process.cmd().iter().map(|word| word.to_string_lossy()).collect();
+        let name = || format!("[{}]", process.name().to_string_lossy());
+        Portrait {
+            command: Some(if words.is_empty() { name() } else { words.join(" ") }),
+            folder: process.cwd().map(|path| path.to_string_lossy().into_owned()),
+        }
+    };
+    let looked = super::look::snapshot::look(pid, what, |process| process.map(portrait));
+    looked.ok().flatten().unwrap_or_default()
+}
+
+#[cfg(linux_calls)]
 fn read(pid: u32, what: &str) -> Option<String> {
     let bytes = crate::base::files::read_pseudo(format!("/proc/{pid}/{what}")).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::weaker::weaker;
     use crate::process::observe_listeners;
 
     #[test]
@@ -140,6 +176,11 @@ mod tests {
     fn the_holder_of_a_socket_is_found_near_and_far() {
         let ours = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener");
         let port = ours.local_addr().expect("an address").port();
+        if weaker("who listens on a port") {
+            let refused = |error: io::Error| error.kind() == io::ErrorKind::Unsupported;
+            assert!(observe_listeners(&[port]).is_err_and(refused) && observe_all_holders(&[1]).is_err_and(refused));
+            return;
+        }
         let inode = observe_listeners(&[port]).expect("a list")[0].inode;
         let me = std::process::id();
         assert_eq!(observe_holders(&[inode], &[1 << 30, me]).get(&inode), Some(&vec![me]));
@@ -180,6 +221,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(linux_calls)]
     fn only_links_to_sockets_name_one() {
         let check = |link: &str, expected| assert_eq!(socket_inode(link.as_bytes()), expected, "{link}");
         check("socket:[12345]", Some(12345));

@@ -43,9 +43,14 @@ pub fn observe_memory(pid: u32) -> Option<Memory> {
 /// So many descriptors of one process are looked at: the usual limit for a process is less.
 pub const OPEN_MAX: usize = 65_536;
 
-#[cfg(target_os = "linux")]
+/// So often a process that is just becoming another program is looked at again.
+const EXEC_LOOKS_MAX: usize = 50;
+/// The time between two such looks.
+const EXEC_PAUSE: std::time::Duration = std::time::Duration::from_millis(1);
+
+#[cfg(linux_calls)]
 mod system {
-    use super::{Generation, Memory, OPEN_MAX, PathBuf};
+    use super::{EXEC_LOOKS_MAX, EXEC_PAUSE, Generation, Memory, OPEN_MAX, PathBuf};
     use crate::base::files::read_pseudo;
     use crate::process::MINIONS_GENERATION;
 
@@ -69,9 +74,6 @@ mod system {
         values.find_map(Generation::parse)
     }
 
-    /// So often a process that is just becoming another program is looked at again, a millisecond apart.
-    const EXEC_LOOKS_MAX: usize = 50;
-
     /// The environment of `pid` as it was at its exec (proc_pid_environ(5)). In the middle of an exec the new memory is there
     /// already and neither environment nor arguments are: what reads as none then is asked for again.
     #[expect(
@@ -86,7 +88,7 @@ mod system {
             if !bytes.is_empty() || has_arguments() || program(pid).is_none() {
                 return Some(bytes);
             }
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            std::thread::sleep(EXEC_PAUSE);
         }
         None
     }
@@ -110,53 +112,75 @@ mod system {
 }
 
 /// By the sysinfo crate, which knows neither open files nor what of the memory is shared.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(linux_calls))]
 mod system {
-    use super::{Generation, Memory, PathBuf};
-    use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+    use super::{EXEC_LOOKS_MAX, EXEC_PAUSE, Generation, Memory, PathBuf};
+    use crate::process::MINIONS_GENERATION;
+    use crate::process::look::snapshot::look;
+    use sysinfo::{Process, ProcessRefreshKind, ProcessStatus, UpdateKind};
 
-    fn look<T>(pid: u32, what: ProcessRefreshKind, take: impl FnOnce(&sysinfo::Process) -> Option<T>) -> Option<T> {
-        let mut system = System::new().ok()?;
-        let wanted = Pid::from_u32(pid);
-        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[wanted]), true, what);
-        take(system.process(wanted)?)
+    fn ask<T>(pid: u32, what: ProcessRefreshKind, take: impl FnOnce(&Process) -> Option<T>) -> Option<T> {
+        let is_there = |process: &&Process| !matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead);
+        look(pid, what, |process| process.filter(is_there).and_then(take)).ok()?
     }
 
     pub(super) fn cwd(pid: u32) -> Option<PathBuf> {
-        let what = ProcessRefreshKind::nothing().with_cwd(UpdateKind::Always);
-        look(pid, what, |process| Some(process.cwd()?.to_owned()))
+        ask(pid, ProcessRefreshKind::nothing().with_cwd(UpdateKind::Always), |process| kept(process.cwd()?))
     }
 
     pub(super) fn program(pid: u32) -> Option<PathBuf> {
-        let what = ProcessRefreshKind::nothing().with_exe(UpdateKind::Always);
-        look(pid, what, |process| Some(process.exe()?.to_owned()))
+        ask(pid, ProcessRefreshKind::nothing().with_exe(UpdateKind::Always), |process| kept(process.exe()?))
+    }
+
+    /// The path without the note that a kernel puts behind that of what was removed.
+    fn kept(path: &std::path::Path) -> Option<PathBuf> {
+        let text = path.to_str().and_then(|text| text.strip_suffix(" (deleted)"));
+        Some(text.map_or_else(|| path.to_owned(), PathBuf::from)).filter(|path| path.is_absolute())
     }
 
     pub(super) fn open(_pid: u32) -> Vec<PathBuf> {
         Vec::new()
     }
 
+    /// In the middle of an exec there is a program already and neither environment nor arguments: then it is asked again.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the end of somebody else's exec can only be looked for, within a bound"
+    )]
     pub(super) fn mark(pid: u32) -> Option<Generation> {
-        let what = ProcessRefreshKind::nothing().with_environ(UpdateKind::Always);
-        look(pid, what, |process| {
-            let mut variables = process.environ().iter().filter_map(|one| one.to_str()?.split_once('='));
-            let mark = variables.find(|(key, _)| *key == crate::process::MINIONS_GENERATION)?;
-            Generation::parse(mark.1)
-        })
+        let always = UpdateKind::Always;
+        let what = ProcessRefreshKind::nothing().with_environ(always).with_cmd(always).with_exe(always);
+        for _ in 0..EXEC_LOOKS_MAX {
+            let is_whole = |process: &Process| {
+                !process.environ().is_empty() || !process.cmd().is_empty() || process.exe().is_none()
+            };
+            let looked = ask(pid, what, |process| Some(is_whole(process).then(|| mark_in(process))))?;
+            if let Some(mark) = looked {
+                return mark;
+            }
+            std::thread::sleep(EXEC_PAUSE);
+        }
+        None
+    }
+
+    fn mark_in(process: &Process) -> Option<Generation> {
+        let variables = process.environ().iter().filter_map(|one| one.to_str()?.split_once('='));
+        let mut values = variables.filter(|(key, _)| *key == MINIONS_GENERATION);
+        values.find_map(|(_, value)| Generation::parse(value))
     }
 
     pub(super) fn memory(pid: u32) -> Option<Memory> {
         let what = ProcessRefreshKind::nothing().with_memory();
-        look(pid, what, |process| Some(Memory { resident: process.memory(), shared: 0 }))
+        ask(pid, what, |process| Some(Memory { resident: process.memory(), shared: 0 }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::weaker::weaker;
 
     #[test]
-    #[cfg_attr(not(target_os = "linux"), ignore = "open files are not shown there")]
     #[expect(clippy::disallowed_methods, reason = "a real process to be looked at")]
     fn a_process_is_where_it_is_and_holds_what_it_holds() {
         let dir = tempfile::tempdir().unwrap();
@@ -177,13 +201,14 @@ mod tests {
         }
         assert_eq!(observe_cwd(pid).as_deref(), Some(top.as_path()));
         assert!(observe_program(pid).is_some_and(|path| path.is_absolute()));
-        assert!(observe_open(pid).contains(&top.join("held")));
+        let shows_open = || observe_open(pid).contains(&top.join("held"));
+        assert_ne!(shows_open(), weaker("who lives in a folder"));
         assert_eq!(observe_mark(pid), Some(generation));
         let memory = observe_memory(pid).expect("it lives");
         assert!(memory.resident > 0 && memory.shared <= memory.resident, "{memory:?}");
         drop(dir);
         assert_eq!(observe_cwd(pid).as_deref(), Some(top.as_path()), "removed, and named all the same");
-        assert!(observe_open(pid).contains(&top.join("held")));
+        assert_ne!(shows_open(), weaker("who lives in a folder"));
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!((observe_cwd(pid), observe_memory(pid), observe_mark(pid)), (None, None, None));

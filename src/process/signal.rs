@@ -138,7 +138,7 @@ fn pid_of(identity: &Identity) -> Result<Pid, SignalError> {
     i32::try_from(identity.pid).ok().and_then(Pid::from_raw).ok_or(SignalError::Gone)
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(linux_calls)]
 fn open_pidfd(pid: Pid) -> Result<Option<OwnedFd>, SignalError> {
     match rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) {
         Ok(pidfd) => Ok(Some(pidfd)),
@@ -149,17 +149,17 @@ fn open_pidfd(pid: Pid) -> Result<Option<OwnedFd>, SignalError> {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(linux_calls))]
 fn open_pidfd(_pid: Pid) -> Result<Option<OwnedFd>, SignalError> {
     Ok(None)
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(linux_calls)]
 fn send_by_pidfd(pidfd: &OwnedFd, signal: Signal) -> Result<(), Errno> {
     rustix::process::pidfd_send_signal(pidfd, signal)
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(linux_calls))]
 fn send_by_pidfd(_pidfd: &OwnedFd, _signal: Signal) -> Result<(), Errno> {
     Err(Errno::NOSYS)
 }

@@ -1,9 +1,11 @@
 //! The process table as Linux shows it. Impure: reads /proc.
 
-#![cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "the portable snapshot serves there"))]
+#![cfg_attr(not(linux_calls), expect(dead_code, reason = "the portable snapshot serves there"))]
 
 use std::fs::File;
 use std::io::{self, Read};
+
+use crate::service::{Identity, Liveness};
 
 /// One process as seen at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,11 @@ pub(super) fn see_all() -> io::Result<Vec<Seen>> {
 pub(super) fn boot_id() -> io::Result<String> {
     let bytes = crate::base::files::read_pseudo("/proc/sys/kernel/random/boot_id")?;
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+}
+
+/// What can be said of a process recorded under another boot than this: no process outlives its boot.
+pub(super) fn of_another_boot(_: &Identity, _: &str) -> Liveness {
+    Liveness::Dead
 }
 
 /// Wall-clock time of a start time in clock ticks, by the boot time of /proc/stat; about a second exact.

@@ -2,23 +2,35 @@
 //!
 //! Weaker than `snapshot_linux`: start times are whole seconds and the boot is known by its time only.
 
-#![cfg_attr(
-    target_os = "linux",
-    expect(dead_code, reason = "compiled everywhere so that it cannot rot; a test compares it")
-)]
+#![cfg_attr(linux_calls, expect(dead_code, reason = "compiled everywhere so that it cannot rot; a test compares it"))]
 
 use std::io;
 
-use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System};
+use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System};
 
+use crate::service::{Identity, Liveness};
+
+use super::look::absence;
 use super::snapshot_linux::Seen;
+
+/// Before the second in which a boot began.
+const BOOT_PREFIX: &str = "boot-";
 
 /// Looks at one process; `None` if there is none of that pid.
 pub(super) fn see(pid: u32) -> io::Result<Option<Seen>> {
+    look(pid, ProcessRefreshKind::nothing(), |process| process.map(seen))
+}
+
+/// Takes from one process what of it was asked for; `None` if there is none of that pid.
+pub(super) fn look<T>(
+    pid: u32,
+    what: ProcessRefreshKind,
+    take: impl FnOnce(Option<&Process>) -> Option<T>,
+) -> io::Result<Option<T>> {
     let mut system = System::new().map_err(io::Error::other)?;
     let wanted = Pid::from_u32(pid);
-    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[wanted]), true, ProcessRefreshKind::nothing());
-    Ok(system.process(wanted).map(seen))
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[wanted]), true, what.without_tasks());
+    Ok(take(system.process(wanted)))
 }
 
 /// Looks at every process that this user can see, in no order.
@@ -31,7 +43,35 @@ pub(super) fn see_all() -> io::Result<Vec<Seen>> {
 /// Names this boot by the second it began in.
 pub(super) fn boot_id() -> io::Result<String> {
     let seconds = System::boot_time().map_err(io::Error::other)?;
-    Ok(format!("boot-{seconds}"))
+    Ok(format!("{BOOT_PREFIX}{seconds}"))
+}
+
+/// What can be said of the process of `identity`, recorded under another boot time than that of `boot_id`. Whoever sets the
+/// clock moves the boot time: some systems then move start times with it, others do not. A pid that starts in the very
+/// second of the record is the same process; one that is as long after its boot may be it.
+pub(super) fn of_another_boot(identity: &Identity, boot_id: &str) -> Liveness {
+    let (Some(then), Some(now)) = (boot_seconds(&identity.boot_id), boot_seconds(boot_id)) else {
+        return Liveness::Dead;
+    };
+    match see(identity.pid) {
+        Ok(Some(seen)) => under_boots(identity.start_ticks, then, seen, now),
+        Ok(None) => absence(identity.pid),
+        Err(_) => Liveness::Unknown,
+    }
+}
+
+fn under_boots(start: u64, boot: u64, seen: Seen, boot_now: u64) -> Liveness {
+    let is_as_long_after_boot = || start.wrapping_sub(boot) == seen.start_ticks.wrapping_sub(boot_now);
+    match seen {
+        Seen { is_zombie: true, .. } => Liveness::Dead,
+        Seen { start_ticks, .. } if start_ticks == start => Liveness::Alive,
+        Seen { .. } if is_as_long_after_boot() => Liveness::Unknown,
+        Seen { .. } => Liveness::Dead,
+    }
+}
+
+fn boot_seconds(boot_id: &str) -> Option<u64> {
+    boot_id.strip_prefix(BOOT_PREFIX)?.parse().ok()
 }
 
 /// Wall-clock time of a start time, which here is in seconds already.
@@ -39,7 +79,7 @@ pub(super) fn started_at_ms(start_ticks: u64) -> io::Result<i64> {
     Ok(i64::try_from(start_ticks.saturating_mul(1000)).unwrap_or(i64::MAX))
 }
 
-fn seen(process: &sysinfo::Process) -> Seen {
+fn seen(process: &Process) -> Seen {
     Seen {
         pid: process.pid().as_u32(),
         ppid: process.parent().map_or(0, Pid::as_u32),
@@ -59,6 +99,23 @@ mod tests {
         let found = all.iter().find(|seen| seen.pid == me).expect("our own pid");
         assert_eq!(found.ppid, std::os::unix::process::parent_id());
         assert_eq!(see(me).expect("a look").map(|seen| seen.start_ticks), Some(found.start_ticks));
-        assert!(boot_id().expect("a boot time").starts_with("boot-"));
+        assert!(boot_seconds(&boot_id().expect("a boot time")).is_some());
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_no_proof_of_death_and_a_boot_is() {
+        let check = |start_ticks, is_zombie, boot_now, expected| {
+            let seen = Seen { pid: 7, ppid: 1, is_zombie, start_ticks };
+            assert_eq!(under_boots(1500, 1000, seen, boot_now), expected, "{start_ticks} {boot_now}");
+        };
+        // Start times stay when the clock is set, or move with it.
+        check(1500, false, 1060, Liveness::Alive);
+        check(1560, false, 1060, Liveness::Unknown);
+        check(1440, false, 940, Liveness::Unknown);
+        check(1560, true, 1060, Liveness::Dead);
+        // A boot, and another process of that pid.
+        check(5500, false, 4000, Liveness::Dead);
+        let me = crate::process::own_identity().expect("our identity");
+        assert_eq!(of_another_boot(&Identity { boot_id: "a-uuid".into(), ..me }, "boot-1000"), Liveness::Dead);
     }
 }

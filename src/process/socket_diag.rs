@@ -2,7 +2,7 @@
 //! whole list: `/proc/net/tcp` walks the table of all connections, which takes milliseconds on a machine with much memory.
 //! Impure: talks to the kernel over a netlink socket.
 
-#![cfg(target_os = "linux")]
+#![cfg(linux_calls)]
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -1,7 +1,7 @@
 //! The kernel's list of TCP sockets, for where it does not answer questions about them. Impure: reads `/proc/net/tcp` and
 //! `/proc/net/tcp6` (proc_net(5)).
 
-#![cfg(target_os = "linux")]
+#![cfg(linux_calls)]
 
 use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr};

@@ -9,8 +9,6 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::Signal;
-
 use crate::base::steps::{Step, reached};
 use crate::service::Identity;
 
@@ -123,7 +121,7 @@ pub(crate) fn answer_line(start: &ShimStart) -> String {
 
 /// The program that runs. On Linux by the link that holds even if the file was replaced meanwhile.
 fn own_program() -> io::Result<std::path::PathBuf> {
-    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
+    if cfg!(linux_calls) { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
 
 /// Turns this process, just started, into a shim: a session of its own, none of the caller's descriptors but the first
@@ -148,7 +146,7 @@ pub fn drop_standard_streams() {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(linux_calls)]
 fn name_and_adopt() -> io::Result<()> {
     rustix::thread::set_name(c"minions-shim")?;
     let me = rustix::process::getpid();
@@ -156,12 +154,12 @@ fn name_and_adopt() -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(linux_calls))]
 fn name_and_adopt() -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(linux_calls)]
 #[expect(unsafe_code, reason = "closing descriptors that Rust does not know")]
 fn close_descriptors_from(first: u32) {
     // SAFETY: called right after the start, before this process has opened anything of its own.
@@ -182,8 +180,14 @@ fn close_descriptors_from(first: u32) {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
-fn close_descriptors_from(_first: u32) {}
+#[cfg(not(linux_calls))]
+#[expect(unsafe_code, reason = "closing descriptors that Rust does not know")]
+fn close_descriptors_from(first: u32) {
+    for fd in super::inherit::open_descriptors(first) {
+        // SAFETY: called right after the start, before this process has opened anything of its own.
+        unsafe { rustix::io::close(std::os::fd::AsRawFd::as_raw_fd(&fd)) };
+    }
+}
 
 /// How a service is started.
 #[derive(Debug)]
@@ -225,8 +229,8 @@ fn before_exec(command: &mut Command) {
     unsafe {
         command.pre_exec(move || {
             rustix::process::setsid()?;
-            #[cfg(target_os = "linux")]
-            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+            #[cfg(linux_calls)]
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
             // The shim may have been killed before the line above took effect.
             if rustix::process::getppid() != Some(shim) {
                 return Err(io::Error::from(rustix::io::Errno::CHILD));

@@ -1,9 +1,7 @@
 //! Who descends from whom, and who carries a generation's mark. Impure: asks the system.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::ids::Generation;
@@ -82,15 +80,52 @@ pub fn observe_marked(generation: &Generation) -> io::Result<Vec<Identity>> {
     Ok(found)
 }
 
+/// The living processes of `generation` that have left the tree of their shim, which asks for them. Linux makes orphans
+/// children of the shim, so that there are none.
+#[cfg(linux_calls)]
+pub fn observe_strays(_generation: &Generation) -> io::Result<Vec<Identity>> {
+    Ok(Vec::new())
+}
+
+/// The living processes of `generation` that have left the tree of their shim, which asks for them: elsewhere orphans are
+/// children of the first process, and only their mark tells whose they are. That there is none is only said after a second
+/// look: one that was forked during a look by one that ended during it stands in neither's place.
+#[cfg(not(linux_calls))]
+pub fn observe_strays(generation: &Generation) -> io::Result<Vec<Identity>> {
+    let look = || {
+        let kin = Table::observe()?.descendants(std::process::id());
+        let marked = observe_marked(generation)?;
+        Ok::<Vec<Identity>, io::Error>(marked.into_iter().filter(|identity| !kin.contains(identity)).collect())
+    };
+    let strays = look()?;
+    if strays.is_empty() { look() } else { Ok(strays) }
+}
+
 /// Every living shim with a living service that was started for a folder below `run`, with that folder as seen from `run`.
 /// Found by its command line, which nobody but its own user can have given it. One that waits for its word has no service.
 pub fn observe_shims(run: &Path) -> io::Result<Vec<(Identity, PathBuf)>> {
-    let run_dir = |identity: &Identity| {
-        let line = crate::base::files::read_pseudo(format!("/proc/{}/cmdline", identity.pid)).ok()?;
-        let dir = line.strip_prefix(SHIM_ARG0.as_bytes())?.strip_prefix(b"\0")?.strip_suffix(b"\0")?;
-        Path::new(OsStr::from_bytes(dir)).strip_prefix(run).ok().map(Path::to_owned)
-    };
+    let run_dir = |identity: &Identity| shim_dir(identity.pid)?.strip_prefix(run).ok().map(Path::to_owned);
     let table = Table::observe()?;
     let shims = table.all().iter().filter_map(|identity| Some((identity.clone(), run_dir(identity)?)));
     Ok(shims.filter(|(shim, _)| !table.descendants(shim.pid).is_empty()).collect())
+}
+
+/// The run folder of the shim that `pid` is; `None` if it is none.
+#[cfg(linux_calls)]
+fn shim_dir(pid: u32) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    let line = crate::base::files::read_pseudo(format!("/proc/{pid}/cmdline")).ok()?;
+    let dir = line.strip_prefix(SHIM_ARG0.as_bytes())?.strip_prefix(b"\0")?.strip_suffix(b"\0")?;
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(dir)))
+}
+
+/// The run folder of the shim that `pid` is; `None` if it is none.
+#[cfg(not(linux_calls))]
+fn shim_dir(pid: u32) -> Option<PathBuf> {
+    let what = sysinfo::ProcessRefreshKind::nothing().with_cmd(sysinfo::UpdateKind::Always);
+    let looked = snapshot::look(pid, what, |process| match process?.cmd() {
+        [name, dir] if name == SHIM_ARG0 => Some(PathBuf::from(dir)),
+        _ => None,
+    });
+    looked.ok().flatten()
 }

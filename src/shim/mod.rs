@@ -94,7 +94,7 @@ fn start(run_dir: &Path, launch: &Launch) -> Result<Identity, String> {
     match &written {
         Ok(_) => reached(Step::ShimWritten),
         // A service that nobody could find again must not live.
-        Err(_) => tree::kill_all(),
+        Err(_) => tree::kill_all(&launch.generation),
     }
     written
 }
@@ -115,14 +115,14 @@ fn live(run_dir: &Path, launch: &Launch, main_pid: u32, waiter: &Waiter) -> Exit
     let mut reaped = tree::Reaped::default();
     waiter.arm(expires_at);
     loop {
-        let woken = waiter.wait(life.deadline());
+        let woken = waiter.wait([life.deadline(), reaped.deadline()].into_iter().flatten().min());
         if woken.reread
             && let Ok(Some(renewed)) = state::read_launch(run_dir)
         {
             expires_at = renewed.ttl_expires_at;
         }
         waiter.arm(expires_at);
-        reaped.reap(main_pid);
+        reaped.reap(main_pid, &launch.generation);
         let is_expired = expires_at.is_some_and(|at| EpochMs::now() >= at);
         let action = life.next(woken.stop, is_expired, reaped.main_exit.is_some());
         if let Some(exit) = reaped.main_exit
@@ -142,8 +142,8 @@ fn live(run_dir: &Path, launch: &Launch, main_pid: u32, waiter: &Waiter) -> Exit
         }
         match action {
             Action::Sleep => {}
-            Action::Terminate => tree::terminate(),
-            Action::Kill => tree::kill(),
+            Action::Terminate => tree::terminate(&launch.generation),
+            Action::Kill => tree::kill(&launch.generation),
         }
     }
 }

@@ -1,13 +1,21 @@
 //! The shim's descendants: asking them to end, killing them, reaping them. Impure: signals processes.
 //!
 //! As the reaper of all descendants (PR_SET_CHILD_SUBREAPER, prctl(2)) the shim is alone exactly when it has no child
-//! left: whoever loses its parent becomes its child, whatever session or group it moved to.
+//! left: whoever loses its parent becomes its child, whatever session or group it moved to. Elsewhere orphans are strays,
+//! which are known by their generation's mark, and nobody tells of their end: the shim looks for them.
+
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, WaitStatus};
 
-use crate::process::{Held, Table, hold};
+use crate::base::clock::monotonic;
+use crate::base::ids::Generation;
+use crate::process::{Held, Table, hold, observe_strays};
 use crate::service::Exit;
+
+/// The time between two looks for strays, while nobody else of the tree is left.
+const STRAYS_PAUSE: Duration = Duration::from_millis(20);
 
 /// What has been reaped so far.
 #[derive(Debug, Default)]
@@ -18,11 +26,18 @@ pub(super) struct Reaped {
     pub(super) is_recorded: bool,
     /// No descendant is left.
     pub(super) is_alone: bool,
+    /// Strays are left, and no child.
+    has_strays: bool,
 }
 
 impl Reaped {
+    /// When to look again, if nothing will tell of the next end.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.has_strays.then(|| monotonic() + STRAYS_PAUSE)
+    }
+
     /// Reaps every child that has ended.
-    pub(super) fn reap(&mut self, main_pid: u32) {
+    pub(super) fn reap(&mut self, main_pid: u32, generation: &Generation) {
         loop {
             match rustix::process::wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) => {
@@ -32,7 +47,9 @@ impl Reaped {
                 }
                 Ok(None) => return,
                 Err(Errno::CHILD) => {
-                    self.is_alone = true;
+                    // Without a listing there may be some.
+                    self.has_strays = observe_strays(generation).map_or(true, |strays| !strays.is_empty());
+                    self.is_alone = !self.has_strays;
                     return;
                 }
                 Err(Errno::INTR) => {}
@@ -52,35 +69,37 @@ fn exit_of(status: WaitStatus) -> Exit {
 }
 
 /// Asks every descendant to end.
-pub(super) fn terminate() {
-    let tree = observe_tree();
+pub(super) fn terminate(generation: &Generation) {
+    let tree = observe_tree(generation);
     send_all(&tree, Signal::TERM);
     // A stopped process takes its SIGTERM only once it goes on.
     send_all(&tree, Signal::CONT);
 }
 
 /// Kills every descendant that is there now; the caller repeats it until none is left.
-pub(super) fn kill() {
+pub(super) fn kill(generation: &Generation) {
     // All are frozen before the first is killed, so that none forks meanwhile.
-    let tree = observe_tree();
+    let tree = observe_tree(generation);
     send_all(&tree, Signal::STOP);
-    send_all(&observe_tree(), Signal::KILL);
+    send_all(&observe_tree(generation), Signal::KILL);
 }
 
 /// Kills until none is left, when there is no time for manners.
-pub(super) fn kill_all() {
+pub(super) fn kill_all(generation: &Generation) {
     let mut reaped = Reaped::default();
     while !reaped.is_alone {
-        kill();
+        kill(generation);
         let _ = rustix::process::wait(WaitOptions::empty());
-        reaped.reap(0);
+        reaped.reap(0, generation);
     }
 }
 
-fn observe_tree() -> Vec<Held> {
+fn observe_tree(generation: &Generation) -> Vec<Held> {
     // Without a listing nobody can be signalled; the next turn looks again.
     let Ok(table) = Table::observe() else { return Vec::new() };
-    table.descendants(std::process::id()).iter().filter_map(|identity| hold(identity).ok()).collect()
+    let mut tree = table.descendants(std::process::id());
+    tree.extend(observe_strays(generation).unwrap_or_default());
+    tree.iter().filter_map(|identity| hold(identity).ok()).collect()
 }
 
 fn send_all(tree: &[Held], signal: Signal) {

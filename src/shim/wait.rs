@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::pipe::PipeFlags;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGTERM};
 
 use crate::base::clock::{EpochMs, monotonic};
@@ -33,7 +32,7 @@ pub(super) struct Waiter {
 impl Waiter {
     /// Catches the signals from here on; none that comes before the first wait is lost.
     pub(super) fn new() -> io::Result<Self> {
-        let (pipe, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let (pipe, writer) = pipe()?;
         let stop = Arc::new(AtomicBool::new(false));
         let reread = Arc::new(AtomicBool::new(false));
         // Flags before the pipe: whoever is woken finds them set.
@@ -70,8 +69,24 @@ impl Waiter {
     }
 }
 
+/// A pipe that neither end waits at, and that no child inherits.
+#[cfg(linux_calls)]
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    use rustix::pipe::PipeFlags;
+    Ok(rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?)
+}
+
+/// A pipe that neither end waits at, and that no child inherits: marked in steps, while nothing else runs here yet.
+#[cfg(not(linux_calls))]
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = std::io::pipe()?;
+    rustix::io::ioctl_fionbio(&reader, true)?;
+    rustix::io::ioctl_fionbio(&writer, true)?;
+    Ok((reader.into(), writer.into()))
+}
+
 /// On Linux a descriptor that fires by the wall clock (timerfd_create(2)).
-#[cfg(target_os = "linux")]
+#[cfg(linux_calls)]
 mod timer {
     use super::{Duration, EpochMs, OwnedFd, io};
     use rustix::time::{
@@ -108,7 +123,7 @@ mod timer {
 }
 
 /// Elsewhere the wait itself is cut at the time to live, and once a second to notice a suspend.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(linux_calls))]
 mod timer {
     use super::{Duration, EpochMs, OwnedFd, io};
     use std::cell::Cell;
@@ -130,6 +145,9 @@ mod timer {
         }
 
         pub(super) fn limit(&self, left: Option<Duration>) -> Option<Duration> {
+            if self.0.get() == i64::MAX {
+                return left;
+            }
             let to_live = EpochMs(self.0.get()).since(EpochMs::now()).min(Duration::from_secs(1));
             Some(left.map_or(to_live, |left| left.min(to_live)))
         }

@@ -10,3 +10,5 @@ mod commands;
 mod http;
 mod proofs;
 mod waits;
+#[path = "../common/weaker.rs"]
+mod weaker;

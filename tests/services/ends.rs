@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::{World, is_alive, kill, pid_of, shim_of, stranger_to, wait_for};
+use crate::support::{World, is_alive, kill, kill_shim, pid_of, shim_of, stranger_to, wait_for};
+use crate::weaker::weaker;
 
 /// A script whose family is as scattered as it can be: a plain child, one in a session of its own, an orphan in a session
 /// of its own, and one that ignores SIGTERM and forks on; it says so in `ready` once all are there.
@@ -39,13 +40,40 @@ fn a_stop_finds_the_family_of_a_killed_shim() {
     world.declare("ripley", &[scattered(&world)]);
     assert_eq!(world.accept("ripley", &[]).0, Some(0));
     let record = world.record("naughty");
-    kill(shim_of(&record));
-    wait_for("the service dies with its shim", || !is_alive(pid_of(&record)));
+    kill_shim(&record);
     assert!(!world.processes().is_empty(), "its orphans live on");
     let listed = world.run(&["list", "--format", "json"]).ended(0).json();
     assert_eq!(listed["items"][0]["alive"], false, "{listed}");
     world.run(&["stop", "naughty"]).ended(0);
     assert_eq!(world.processes(), Vec::<u32>::new());
+}
+
+#[test]
+fn a_service_whose_shim_is_killed_dies_with_it_or_lives_in_its_record_until_a_stop_or_the_end_of_its_time() {
+    for (verb, is_over) in [("stop", false), ("sweep", true)] {
+        let world = World::new();
+        world.declare("ripley", &[world.shell("s", "setsid sleep 1000 & exec sleep 1001")]);
+        assert_eq!(world.accept("ripley", &[]).0, Some(0));
+        let record = world.record("s");
+        kill(shim_of(&record));
+        let lives_on = weaker("a service whose shim is killed");
+        wait_for("it dies unless it lives on", || lives_on || !is_alive(pid_of(&record)));
+        let listed = world.run(&["list", "--format", "json"]).ended(0).json();
+        assert_eq!(listed["items"][0]["alive"], lives_on, "{listed}");
+        if lives_on {
+            world.run(&["sweep"]).ended(0);
+            assert!(is_alive(pid_of(&record)), "its time is not over");
+        }
+        if is_over && lives_on {
+            let mut state = world.state();
+            state["specs"][0]["ttl_expires_at"] = json!(1);
+            std::fs::write(world.root().join("engine/managed-processes.json"), state.to_string()).expect("written");
+        }
+        let args = if verb == "stop" { vec!["stop", "s"] } else { vec!["sweep"] };
+        world.run(&args).ended(0);
+        assert_eq!(world.processes(), Vec::<u32>::new());
+        assert!(world.records().is_empty());
+    }
 }
 
 #[test]

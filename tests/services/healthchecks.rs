@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{World, is_alive, kill, naughty, pid_of, shim_of, wait_for};
+use crate::support::{World, is_alive, kill_shim, naughty, own_claim, pid_of, proof, wait_for};
+use crate::weaker::weaker;
 
 /// A spec of a service that is healthy while there is no file `NAME.sick` in its folder.
 fn moody(world: &World, name: &str) -> Value {
@@ -51,7 +52,7 @@ fn the_exit_code_says_whether_all_none_or_some_are_healthy_and_the_records_say_w
         assert_eq!((&item["healthy"], &item["alive"], &item["error"]), (&json!(true), &json!(true), &Value::Null));
         assert!(item["took_ms"].is_u64(), "{item}");
     }
-    assert_eq!((&items[0]["proof"], &items[2]["proof"]), (&json!("unverified"), &json!("tree")));
+    assert_eq!((&items[0]["proof"], &items[2]["proof"]), (&json!("unverified"), &json!(proof())));
 
     set_sick(&world, "a", true);
     let items = check(&world, &[], 5);
@@ -80,8 +81,7 @@ fn a_dead_service_is_unhealthy_at_once() {
     spec["healthcheck"]["timeout_s"] = json!(60);
     up(&world, &[spec, moody(&world, "a")]);
     let record = world.record("web");
-    kill(shim_of(&record));
-    wait_for("the service dies with its shim", || !is_alive(pid_of(&record)));
+    kill_shim(&record);
     let items = check(&world, &[], 5);
     assert_eq!((&items[1]["healthy"], &items[1]["alive"]), (&json!(false), &json!(false)), "{items:?}");
     assert!(
@@ -178,7 +178,7 @@ fn a_decoy_that_answers_in_a_services_place_makes_the_probe_fail_and_is_named() 
     let mut web = world.shell("web", &script);
     web["healthcheck"] = decoy["healthcheck"].clone();
     up(&world, &[web]);
-    assert_eq!(world.record("web")["health_proof"], "tree");
+    assert_eq!(world.record("web")["health_proof"], proof());
     std::fs::write(&go, "").expect("written");
     wait_for("nobody listens", || std::net::TcpStream::connect(("127.0.0.1", port_of(&port))).is_err());
     let items = check(&world, &["web"], 4);
@@ -186,6 +186,11 @@ fn a_decoy_that_answers_in_a_services_place_makes_the_probe_fail_and_is_named() 
 
     world.declare("dallas", &[decoy]);
     assert_eq!(world.accept("dallas", &["--project", "bank"]).0, Some(0));
+    if weaker("whose socket answered a probe") {
+        let items = check(&world, &["web", "decoy"], 0);
+        assert_eq!((&items[0]["proof"], &items[1]["proof"]), (&json!("unverified"), &json!("unverified")), "{items:?}");
+        return;
+    }
     let items = check(&world, &["web", "decoy"], 5);
     let error = items[0]["error"].as_str().unwrap_or_default();
     let expected = format!("another process answers at 127.0.0.1:{port}: pid {}", world.record("decoy")["pid"]);
@@ -204,14 +209,9 @@ fn what_another_command_is_at_is_neither_asked_nor_judged() {
     let world = World::new();
     up(&world, &[moody(&world, "a")]);
     set_sick(&world, "a", true);
-    // This test is the other command.
-    let me = std::process::id();
-    let stat = std::fs::read_to_string(format!("/proc/{me}/stat")).expect("our own");
-    let start: u64 = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(19)?.parse().ok()).expect("ticks");
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("a boot");
     let mut state = world.state();
-    state["specs"][0]["claim"] =
-        json!({"pid": me, "start_ticks": start, "boot_id": boot.trim(), "verb": "stop", "at": 1});
+    // This test is the other command.
+    state["specs"][0]["claim"] = own_claim("stop");
     let file = world.root().join("engine/managed-processes.json");
     std::fs::write(&file, state.to_string()).expect("written");
     let items = check(&world, &[], 4);

@@ -30,4 +30,6 @@ mod steps;
 mod support;
 mod sweep;
 mod truth;
+#[path = "../common/weaker.rs"]
+mod weaker;
 mod words;

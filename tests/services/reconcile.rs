@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Ran, World, is_alive, kill, pid_of, shim_of, variable, wait_for};
+use crate::support::{Ran, World, kill_shim, pid_of, proof, variable};
 
 /// Far beyond the time limits given here, far below what the probes that hang would take.
 const SOON: Duration = Duration::from_secs(10);
@@ -47,8 +47,7 @@ fn the_dead_are_dropped_and_the_survivors_probed_and_recorded() {
     sick["healthcheck"]["cmd"] = json!("sh -c 'test ! -e sick && echo ok'");
     up(&world, &[world.shell("dead", "exec sleep 1000"), sick, world.server("web", "http")]);
     let dead = world.record("dead");
-    kill(shim_of(&dead));
-    wait_for("the service dies with its shim", || !is_alive(pid_of(&dead)));
+    kill_shim(&dead);
     std::fs::write(world.dir.path().join("work/sick"), "").expect("written");
     forget_passes(&world);
     let report = reconcile(&world, &[]).json();
@@ -56,7 +55,7 @@ fn the_dead_are_dropped_and_the_survivors_probed_and_recorded() {
     assert_eq!(report["stats"]["steps"][0]["name"], "dead");
     assert_eq!((names(&report["probed"]), names(&report["not_probed"])), (vec!["sick", "web"], vec![]), "{report}");
     let [sick, web] = [&report["probed"][0], &report["probed"][1]];
-    assert_eq!((&sick["healthy"], &web["healthy"], &web["proof"]), (&json!(false), &json!(true), &json!("tree")));
+    assert_eq!((&sick["healthy"], &web["healthy"], &web["proof"]), (&json!(false), &json!(true), &json!(proof())));
     let [sick, web] = [world.record("sick"), world.record("web")];
     assert_eq!((&sick["healthy"], &sick["last_health_at"]), (&json!(false), &json!(1)));
     assert_eq!(web["healthy"], true);

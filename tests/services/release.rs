@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{World, is_alive, kill, pid_of, shim_of, wait_for};
+use crate::support::{World, is_alive, kill_shim, pid_of, wait_for};
+use crate::weaker::weaker;
 
 /// Living processes whose working folder or program is in or below `dir`, as the kernel tells it.
 fn there(dir: &Path) -> Vec<u32> {
@@ -56,19 +57,22 @@ fn a_release_leaves_nothing_of_ours_however_it_came_there() {
     // One each of `declared`, `moved` and `program`; of `orphaned` a shell and its child.
     wait_for("all are where they go", || there(&top).len() == 5 && top.join("held").exists());
     let holders = world.run(&["holders", top.to_str().unwrap(), "--format", "json"]).ended(0).json();
-    assert_eq!(names(&holders), ["declared", "moved", "orphaned", "program", "open"], "{holders}");
+    let all = ["declared", "moved", "orphaned", "program", "open"];
+    let seen = if weaker("who lives in a folder") { &all[..4] } else { &all[..] };
+    assert_eq!(names(&holders), seen, "{holders}");
     let why = |at: usize| holders["items"][at]["why"].as_str().unwrap_or_default();
     assert!(why(0).starts_with(&format!("its working folder is {}", top.display())), "{holders}");
     assert!(why(1).ends_with(&format!(" works in {}", sub.display())), "{holders}");
     assert!(why(3).contains(&format!(" runs {}/naughty", sub.display())), "{holders}");
-    assert!(why(4).contains(&format!(" has {}/held open", top.display())), "{holders}");
+    let is_open = why(4).contains(&format!(" has {}/held open", top.display()));
+    assert_ne!(is_open, weaker("who lives in a folder"), "{holders}");
     let released = world.run(&["release", top.to_str().unwrap(), "--format", "json"]).ended(0).json();
     assert_eq!(there(&top), Vec::<u32>::new());
-    assert_eq!((released["released"].as_bool(), names(&released).len()), (Some(true), 5), "{released}");
+    assert_eq!((released["released"].as_bool(), names(&released).len()), (Some(true), seen.len()), "{released}");
     let left = world.records();
-    assert_eq!((left.len(), &left[0]["name"]), (1, &json!("at-home")));
+    assert_eq!((left.len(), &left[0]["name"]), (6 - seen.len(), &json!("at-home")));
     assert!(is_alive(pid_of(&left[0])), "who lives elsewhere lives on");
-    assert_eq!(world.live_generations().len(), 1);
+    assert_eq!(world.live_generations().len(), 6 - seen.len());
 }
 
 #[test]
@@ -140,8 +144,7 @@ fn the_family_of_a_killed_shim_is_found_in_the_folder() {
     assert_eq!(world.accept("ripley", &[]).0, Some(0));
     wait_for("its child is there", || there(&top).len() == 1);
     let record = world.record("s");
-    kill(shim_of(&record));
-    wait_for("the service dies with its shim", || !is_alive(pid_of(&record)));
+    kill_shim(&record);
     // Even if the record is lost with it: the shim's files are ours.
     for is_recorded in [true, false] {
         if !is_recorded {

@@ -3,9 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::support::{World, is_alive, kill, pid_of, shim_of, signal, wait_for};
+use crate::weaker::weaker;
 
-/// Seconds until the timer of `shim` fires (`it_value` of its timerfd in proc_pid_fdinfo(5)).
+/// Seconds until the timer of `shim` fires (`it_value` of its timerfd in proc_pid_fdinfo(5)). Without such a timer it goes by
+/// its orders, which are then what is to be seen.
 fn armed_s(shim: u32) -> u64 {
+    if weaker("time to live over a suspend") {
+        return ordered_s(shim);
+    }
     let infos = std::fs::read_dir(format!("/proc/{shim}/fdinfo")).expect("its descriptors");
     let texts = infos.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok());
     let value = |text: String| {
@@ -13,6 +18,16 @@ fn armed_s(shim: u32) -> u64 {
         line.split(',').next()?.trim().parse().ok()
     };
     texts.filter_map(value).next().expect("a timer")
+}
+
+/// Seconds until the end of the time to live in the orders of `shim`.
+fn ordered_s(shim: u32) -> u64 {
+    let line = std::fs::read_to_string(format!("/proc/{shim}/cmdline")).expect("its command line");
+    let run_dir = std::path::Path::new(line.split('\0').nth(1).expect("its run folder"));
+    let text = std::fs::read_to_string(run_dir.join("launch.json")).expect("orders");
+    let orders: Value = serde_json::from_str(&text).expect("JSON");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    orders["ttl_expires_at"].as_u64().expect("a time") / 1000 - now.as_secs()
 }
 
 fn expires_at(world: &World) -> i64 {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::ports::free_port;
+use crate::weaker::weaker;
 
 /// Far beyond what anything here takes; who waits so long fails.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
@@ -212,23 +213,21 @@ pub(crate) fn is_alive(pid: u32) -> bool {
         .is_some_and(|state| !matches!(state, "Z" | "X"))
 }
 
-/// When a process started, in clock ticks: field 22 of `/proc/PID/stat` (proc_pid_stat(5)).
-pub(crate) fn start_ticks(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(19)?.parse().ok()).unwrap()
-}
-
-/// A process that is none of ours and can be told from those of `record`: one that started in the same tick would be the same to
-/// whoever finds it under the same pid, which no pid can be so soon.
+/// A process that is none of ours and can be told from those of `record`: one that started in the same tick, elsewhere in the same
+/// second, would be the same to whoever finds it under the same pid.
 pub(crate) fn stranger_to(record: &Value) -> std::process::Child {
     let known = ["start_ticks", "shim_start_ticks"].map(|key| record["process"][key].as_u64().unwrap());
     loop {
         let mut stranger = Command::new("sleep").arg("1000").spawn().unwrap();
-        if !known.contains(&start_ticks(stranger.id())) {
+        let identity = minions_managed::process::observe_identity(stranger.id()).unwrap().unwrap();
+        if !known.contains(&identity.start_ticks) {
             return stranger;
         }
         stranger.kill().unwrap();
         stranger.wait().unwrap();
+        if weaker("who a process is") {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
@@ -237,6 +236,27 @@ pub(crate) fn variable(pid: u32, key: &str) -> Option<String> {
     let bytes = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     text.split('\0').find_map(|one| one.strip_prefix(key)?.strip_prefix('=').map(str::to_owned))
+}
+
+/// The proof that a probe gives of a server that is the service's own.
+pub(crate) fn proof() -> &'static str {
+    if weaker("whose socket answered a probe") { "unverified" } else { "tree" }
+}
+
+/// Kills the shim of `record`, by which its service ends. Where nothing ends it, it is killed as well.
+pub(crate) fn kill_shim(record: &Value) {
+    kill(shim_of(record));
+    if weaker("a service whose shim is killed") {
+        assert!(is_alive(pid_of(record)), "it lives on");
+        kill(pid_of(record));
+    }
+    wait_for("the service dies with its shim", || !is_alive(pid_of(record)));
+}
+
+/// The claim of a command that lives as long as the test: the test's own process, as the program knows it.
+pub(crate) fn own_claim(verb: &str) -> Value {
+    let me = minions_managed::process::own_identity().unwrap();
+    json!({"pid": me.pid, "start_ticks": me.start_ticks, "boot_id": me.boot_id, "verb": verb, "at": 1})
 }
 
 pub(crate) fn kill(pid: u32) {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{World, is_alive, kill, pid_of, shim_of, start_ticks, stranger_to, wait_for};
+use crate::support::{World, is_alive, kill, kill_shim, own_claim, pid_of, shim_of, stranger_to, wait_for};
 
 /// A world with the service `web`, which sleeps, and its record.
 fn one_service() -> (World, Value) {
@@ -89,8 +89,7 @@ fn a_killed_shim_leaves_descendants_which_are_ended_with_the_record() {
     assert_eq!(world.accept("ripley", &[]).0, Some(0));
     let record = world.record("web");
     wait_for("both sleep", || world.processes().len() >= 3);
-    kill(shim_of(&record));
-    wait_for("the service died with its shim", || !is_alive(pid_of(&record)));
+    kill_shim(&record);
     check_step(&world, "drop", "nobody saw how it ended");
     assert_eq!(world.processes(), [0; 0], "no descendant is left");
 }
@@ -204,13 +203,9 @@ fn a_stop_that_was_killed_is_finished() {
 #[test]
 fn a_record_that_a_living_command_is_at_is_left_to_it() {
     let (world, _) = one_service();
-    // A command that lives as long as the test: the test's own process.
-    let ticks = start_ticks(std::process::id());
     edit(&world, "web", |record| {
         record["status"] = json!("stopping");
-        record["claim"] = json!({
-            "pid": std::process::id(), "start_ticks": ticks, "boot_id": record["process"]["boot_id"], "verb": "stop", "at": 1,
-        });
+        record["claim"] = own_claim("stop");
     });
     check_step(&world, "keep", &format!("`minions managed stop` (pid {}) is at it", std::process::id()));
 }

@@ -41,6 +41,30 @@ fn undocumented(files: &[File]) -> Vec<String> {
         .collect()
 }
 
+/// What docs/platforms.md says that the tests do not, and the other way round: tests that a row names must be there, and what a
+/// test calls weaker must be a row.
+fn unshown(files: &[File]) -> Vec<String> {
+    let table = text(files, "docs/platforms.md").lines().filter(|line| line.starts_with("| "));
+    let rows: Vec<Vec<&str>> = table.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect()).collect();
+    let rust: Vec<&File> = files.iter().filter(|file| file.path.ends_with(".rs")).collect();
+    let is_test = |name: &str| rust.iter().any(|file| file.text.contains(&format!("fn {name}()")));
+    let mut complaints = Vec::new();
+    for row in rows.iter().skip(1) {
+        let [what, _, _, tests] = row.as_slice() else {
+            complaints.push(format!("docs/platforms.md: `{}` has not four columns", row[0]));
+            continue;
+        };
+        let lost = tests.split('`').skip(1).step_by(2).filter(|name| !is_test(name));
+        complaints.extend(lost.map(|name| format!("docs/platforms.md: `{what}` is shown by no test `{name}`")));
+    }
+    for file in rust.iter().filter(|file| !file.path.starts_with("tests/tidy/")) {
+        let asked = file.text.split("weaker(\"").skip(1).filter_map(|rest| rest.split('"').next());
+        let unknown = asked.filter(|asked| *asked != "…" && !rows.iter().any(|row| row[0] == *asked));
+        complaints.extend(unknown.map(|asked| format!("{}: docs/platforms.md has no row `{asked}`", file.path)));
+    }
+    complaints
+}
+
 /// Folders and files at the top of src/ that ARCHITECTURE.md does not name.
 fn unmapped(files: &[File]) -> Vec<String> {
     let mut rooms: Vec<&str> =
@@ -110,6 +134,23 @@ fn the_documented_commands_and_settings_are_really_read_from_the_code() {
             vec!["commands and settings are written otherwise than this test reads".into()]
         }
     });
+}
+
+#[test]
+fn what_is_weaker_elsewhere_is_a_row_with_tests_that_are_there() {
+    check(unshown);
+    let table =
+        "| what | Linux | elsewhere | shown by |\n|---|---|---|---|\n| a | b | c | `t` `lost` |\n| d | e | f |\n";
+    let files =
+        [File::new("docs/platforms.md", table), File::new("tests/x.rs", "fn t() { weaker(\"a\") || weaker(\"d e\") }")];
+    assert_eq!(
+        unshown(&files),
+        [
+            "docs/platforms.md: `a` is shown by no test `lost`",
+            "docs/platforms.md: `d` has not four columns",
+            "tests/x.rs: docs/platforms.md has no row `d e`",
+        ]
+    );
 }
 
 #[test]

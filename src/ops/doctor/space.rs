@@ -17,6 +17,7 @@ const BYTES_SCARCE: u64 = 256 << 20;
 const FILES_LOW: u64 = 100;
 const FILES_SCARCE: u64 = 2_000;
 /// File systems of other machines (statfs(2)): NFS, SMB, CIFS, SMB2, FUSE's sshfs cannot be told from other FUSE.
+#[cfg(linux_calls)]
 const REMOTE: [u64; 4] = [0x6969, 0x517B, 0xFF53_4D42, 0xFE53_4D42];
 
 pub(super) struct Facts {
@@ -52,13 +53,14 @@ fn room(dir: &Path) -> io::Result<Room> {
     })
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(linux_calls)]
 fn is_remote(dir: &Path) -> bool {
     // The type is a 32-bit magic number in a wider, signed field.
     rustix::fs::statfs(dir).is_ok_and(|seen| REMOTE.contains(&(seen.f_type as u64 & 0xFFFF_FFFF)))
 }
 
-#[cfg(not(target_os = "linux"))]
+/// Elsewhere file systems are not told apart.
+#[cfg(not(linux_calls))]
 fn is_remote(_: &Path) -> bool {
     false
 }
