@@ -90,14 +90,36 @@ impl Error {
     }
 }
 
+/// Whether `error` is want of what any call needs: open files, processes, memory. It says nothing of what was asked about.
+pub fn is_shortage(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN))
+}
+
 /// What to do about an error of the system, where there is something to do.
 fn hint_for(source: &std::io::Error) -> Option<&'static str> {
-    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    use rustix::io::Errno;
+    use std::io::ErrorKind::{
+        IsADirectory, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    // What the standard library has no kind of its own for.
+    match source.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::MFILE | Errno::NFILE) => {
+            return Some("too many files are open: raise the limit (`ulimit -n`) or close some, and try again");
+        }
+        Some(Errno::AGAIN) => {
+            return Some("no more processes may be started: raise the limit (`ulimit -u`) or end some, and try again");
+        }
+        Some(_) | None => {}
+    }
     let hints = [
         (StorageFull, "no space is left on the device: free some and try again; the file is as it was"),
         (QuotaExceeded, "the disk quota is used up: free some space and try again; the file is as it was"),
         (PermissionDenied, "run as the user who owns the root, or make the path theirs again"),
         (ReadOnlyFilesystem, "the file system is mounted read-only"),
+        (NotADirectory, "a file stands where a folder is to be: move it away and try again"),
+        (IsADirectory, "a folder stands where a file is to be: move it away and try again"),
     ];
     hints.into_iter().find(|(kind, _)| *kind == source.kind()).map(|(_, hint)| hint)
 }
@@ -132,6 +154,14 @@ mod tests {
         check(std::io::ErrorKind::QuotaExceeded, Some("quota"));
         check(std::io::ErrorKind::PermissionDenied, Some("owns the root"));
         check(std::io::ErrorKind::ReadOnlyFilesystem, Some("read-only"));
+        check(std::io::ErrorKind::NotADirectory, Some("a file stands where"));
+        check(std::io::ErrorKind::IsADirectory, Some("a folder stands where"));
         check(std::io::ErrorKind::NotFound, None);
+        let many =
+            Error::io("cannot read `x`", std::io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error()));
+        assert!(many.hint.is_some_and(|hint| hint.contains("ulimit -n")), "EMFILE");
+        let none =
+            Error::io("cannot start `x`", std::io::Error::from_raw_os_error(rustix::io::Errno::AGAIN.raw_os_error()));
+        assert!(none.hint.is_some_and(|hint| hint.contains("ulimit -u")), "EAGAIN");
     }
 }

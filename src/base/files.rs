@@ -23,9 +23,15 @@ pub enum Durability {
     Cached,
 }
 
-/// Makes `dir` and its parents, each with mode 0700; one that is there already is left as it is.
+/// Makes `dir` and its parents, each with mode 0700; one that is there already is left as it is. Where something else stands
+/// in its place the error is `NotADirectory`.
 pub fn create_dir(dir: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir)
+    match DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(io::Error::from_raw_os_error(rustix::io::Errno::NOTDIR.raw_os_error()))
+        }
+        done => done,
+    }
 }
 
 /// Reads at most `bytes_max` bytes of a regular file. A longer file gives `Ok` with `bytes_max + 1` bytes, so that
@@ -43,10 +49,16 @@ pub fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
 pub fn open_read(path: &Path) -> io::Result<File> {
     let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
     let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other(format!("`{}` is not a regular file", path.display())));
-    }
+    check_regular(&file)?;
     Ok(file)
+}
+
+fn check_regular(file: &File) -> io::Result<()> {
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(io::Error::from_raw_os_error(rustix::io::Errno::ISDIR.raw_os_error()));
+    }
+    if kind.is_file() { Ok(()) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 /// The most that is read of a kernel file: far more than any we ask for.
@@ -64,8 +76,8 @@ pub fn read_pseudo(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 /// old file is as it was and the temporary one is gone.
 pub fn write_atomic(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
     let dir = path.parent().ok_or_else(|| io::Error::other("a file's path has a folder"))?;
-    let mut temporary = tempfile::Builder::new().prefix(TEMPORARY).permissions(mode(FILE_MODE)).tempfile_in(dir)?;
-    temporary.write_all(bytes)?;
+    let mut temporary = temporary_in(dir)?;
+    temporary.as_file_mut().write_all(bytes)?;
     if durability == Durability::Synced {
         temporary.as_file().sync_all()?;
     }
@@ -78,10 +90,28 @@ pub fn write_atomic(path: &Path, bytes: &[u8], durability: Durability) -> io::Re
 
 /// Whether a file can be made and filled in `dir`: tried with a temporary one, which is gone afterwards.
 pub fn try_write(dir: &Path) -> io::Result<()> {
-    let mut temporary = tempfile::Builder::new().prefix(TEMPORARY).permissions(mode(FILE_MODE)).tempfile_in(dir)?;
+    let mut temporary = temporary_in(dir)?;
     // File systems that make room only when it is needed refuse at the first byte, or at the sync.
-    temporary.write_all(b"1")?;
+    temporary.as_file_mut().write_all(b"1")?;
     temporary.as_file().sync_all()
+}
+
+/// A new file of ours in `dir`, which goes when it is dropped. Errors are the system's own: a message names the file that
+/// is meant, not this one.
+#[expect(clippy::disallowed_methods, reason = "the one place that makes temporary files")]
+fn temporary_in(dir: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let open = |path: &Path| OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(path);
+    tempfile::Builder::new().prefix(TEMPORARY).make_in(dir, open)
+}
+
+/// Fills `reserve`, a file that was made for this while there was room, with `bytes`, and renames it to `path`. Where blocks
+/// are overwritten in place that needs no new one, so that it works on a full disk.
+#[expect(clippy::disallowed_methods, reason = "the one place that renames files")]
+pub fn write_into(reserve: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = open_in_place(reserve)?;
+    file.write_all(bytes)?;
+    file.set_len(bytes.len() as u64)?;
+    std::fs::rename(reserve, path)
 }
 
 /// A file in `dir` that has no name, to try things on.
@@ -147,9 +177,7 @@ pub fn open_append(path: &Path) -> io::Result<File> {
 pub fn open_in_place(path: &Path) -> io::Result<File> {
     let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
     let file = OpenOptions::new().read(true).write(true).custom_flags(nonblocking).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other(format!("`{}` is not a regular file", path.display())));
-    }
+    check_regular(&file)?;
     Ok(file)
 }
 
@@ -165,10 +193,6 @@ pub fn create_over(path: &Path) -> io::Result<File> {
 pub fn rename_synced(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)?;
     to.parent().map_or(Ok(()), sync_dir)
-}
-
-fn mode(bits: u32) -> std::fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(bits)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fs2::FileExt;
@@ -31,6 +31,7 @@ const LOCKS_BYTES_MAX: u64 = 1 << 20;
 #[derive(Debug)]
 pub struct FileLock {
     file: File,
+    path: PathBuf,
 }
 
 impl FileLock {
@@ -52,11 +53,23 @@ impl FileLock {
                 return Err(timed_out(path, &file, timeout));
             }
             if is_the_file_at(&file, path).map_err(failed)? {
-                let mut lock = Self { file };
+                let mut lock = Self { file, path: path.to_owned() };
                 lock.note(purpose);
                 return Ok(lock);
             }
         }
+    }
+
+    /// Whether it still counts: the path names the locked file. Somebody may have removed it, and then another command locks a
+    /// new one at once. Who holds the lock asks before writing. Errors: `lock-lost` (exit 7).
+    pub fn check(&self) -> Result<(), Error> {
+        if is_the_file_at(&self.file, &self.path).unwrap_or(false) {
+            return Ok(());
+        }
+        let path = self.path.display();
+        let message = format!("the lock file `{path}` was removed or replaced while this command held it");
+        Err(Error::new(Kind::Conflict, "lock-lost", message)
+            .with_hint("nothing was written; try again, and never remove that file: it locks nothing by being there"))
     }
 
     /// Says in the file who holds it. Only words for the message of whoever waits in vain depend on it, so that a full
@@ -284,6 +297,20 @@ mod tests {
         let new = waiting.join().unwrap();
         assert!(is_the_file_at(&new.file, &path).unwrap());
         assert!(FileLock::acquire(&path, SHORT, "third").is_err(), "the new file is locked");
+    }
+
+    #[test]
+    fn lock_whose_file_is_removed_lets_a_second_one_be_had_and_counts_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.lock");
+        let first = FileLock::acquire(&path, SHORT, "accept").unwrap();
+        first.check().unwrap();
+        files::remove(&path).unwrap();
+        assert_eq!(first.check().unwrap_err().code, "lock-lost", "gone");
+        let second = FileLock::acquire(&path, SHORT, "stop").unwrap();
+        let error = first.check().unwrap_err();
+        assert_eq!((error.kind.exit_code(), error.code), (7, "lock-lost"), "another's");
+        second.check().unwrap();
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod json;
 pub mod lock;
 pub mod nearest;
+pub mod parts;
 pub mod redact;
 pub mod root;
 pub mod shared_look;

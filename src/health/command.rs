@@ -65,12 +65,14 @@ impl CommandProbe {
     /// Runs it once.
     pub(super) fn run(&self, target: &Target<'_>, limit: Limit<'_>) -> Result<(), Failure> {
         let shown = excerpt(&self.program, NAME_CHARS_MAX);
-        let not_run = |why: String| Failure::new(format!("the probe `{shown}` could not be run: {why}"));
-        let path = locate(&self.program, target).map_err(|why| not_run(excerpt(&why, OUTPUT_CHARS_MAX)))?;
-        let mut running = self.start(&path, target).map_err(|error| not_run(error.to_string()))?;
-        let ended = running.watch(limit).map_err(|error| not_run(error.to_string()))?;
+        let words = |why: String| format!("the probe `{shown}` could not be run: {why}");
+        let not_run = |error: io::Error| Failure::because_of(&error, words(error.to_string()));
+        let found = locate(&self.program, target);
+        let path = found.map_err(|why| Failure::new(words(excerpt(&why, OUTPUT_CHARS_MAX))))?;
+        let mut running = self.start(&path, target).map_err(not_run)?;
+        let ended = running.watch(limit).map_err(not_run)?;
         let status = match ended {
-            Ended::Exited => running.end().map_err(|error| not_run(error.to_string()))?,
+            Ended::Exited => running.end().map_err(not_run)?,
             Ended::OutOfTime => {
                 return Err(Failure::new(format!("the probe `{shown}` did not end within {:.1?}", limit.whole)));
             }

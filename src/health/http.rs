@@ -61,7 +61,9 @@ pub(super) fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<Con
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 other = Some(Failure::new(format!("no connection to {address} within {share:.1?}")));
             }
-            Err(error) => other = Some(Failure::new(format!("cannot connect to {address}: {error}"))),
+            Err(error) => {
+                other = Some(Failure::because_of(&error, format!("cannot connect to {address}: {error}")));
+            }
         }
     }
     match other {
@@ -101,7 +103,7 @@ pub(super) fn ask<T>(
     let peer = connection.ends.peer;
     let left = limit.deadline.saturating_duration_since(monotonic());
     let handover = Handover::new(connection.stream, limit.exit)
-        .map_err(|error| Failure::new(format!("cannot talk to {peer}: {error}")))?;
+        .map_err(|error| Failure::because_of(&error, format!("cannot talk to {peer}: {error}")))?;
     let config = Agent::config_builder()
         .proxy(None)
         .max_redirects(0)

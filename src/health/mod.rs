@@ -21,6 +21,7 @@ use std::time::Duration;
 pub use side_by_side::{PROBES_AT_ONCE_MAX, side_by_side, side_by_side_with_stack};
 pub use wait::{Cut, ExitFd, Wait, WaitOutcome, probe_once, wait_all, wait_first};
 
+use crate::base::error::is_shortage;
 use crate::service::{Identity, Proof};
 
 /// What a probe must know of the service beside its healthcheck.
@@ -53,22 +54,35 @@ pub trait ExitWatch: Sync {
 
 /// Why a probe did not pass: one sentence without a period, other people's text in it escaped and cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure(String);
+pub struct Failure {
+    sentence: String,
+    is_ours: bool,
+}
 
 impl Failure {
     fn new(sentence: impl Into<String>) -> Self {
-        Self(sentence.into())
+        Self { sentence: sentence.into(), is_ours: false }
+    }
+
+    /// The same because of `error`, which may say that it is we who cannot ask: for want of open files, processes or memory.
+    fn because_of(error: &std::io::Error, sentence: impl Into<String>) -> Self {
+        Self { sentence: sentence.into(), is_ours: is_shortage(error) }
+    }
+
+    /// Whether it is the prober who lacked something: then it says nothing of the service.
+    pub fn is_ours(&self) -> bool {
+        self.is_ours
     }
 
     /// The sentence.
     pub fn sentence(&self) -> &str {
-        &self.0
+        &self.sentence
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.sentence)
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Target {
     pub legacy_pid: Option<u32>,
     /// When it was spawned; tells a legacy record's process from a stranger.
     pub started_at: Option<EpochMs>,
+    /// The system refuses to tell what its shim wrote down, so that nobody knows whether it was spawned.
+    pub is_hidden: bool,
 }
 
 impl Target {
@@ -44,6 +46,7 @@ impl Target {
             process: record.process.clone(),
             legacy_pid: record.pid.filter(|_| record.generation.is_none()),
             started_at: record.started_at,
+            is_hidden: false,
         };
         target.with_evidence(root)
     }
@@ -51,7 +54,8 @@ impl Target {
     /// A generation of which only the shim's files tell.
     pub fn of_generation(root: &Root, name: &str, generation: &Generation) -> Self {
         let (name, generation) = (name.to_owned(), Some(generation.clone()));
-        Self { name, generation, process: None, legacy_pid: None, started_at: None }.with_evidence(root)
+        let (process, legacy_pid, started_at, is_hidden) = (None, None, None, false);
+        Self { name, generation, process, legacy_pid, started_at, is_hidden }.with_evidence(root)
     }
 
     /// The generation that `record`'s was to replace, if a command died between the two.
@@ -63,16 +67,18 @@ impl Target {
             process: previous.process.clone(),
             legacy_pid: previous.legacy_pid,
             started_at: previous.started_at,
+            is_hidden: false,
         };
         Some(target.with_evidence(root))
     }
 
     fn with_evidence(mut self, root: &Root) -> Self {
-        if let (None, Some(generation)) = (&self.process, &self.generation)
-            && let Some(started) = read_started(&root.run_dir(&self.name, generation))
-        {
-            self.process = Some(started.0);
-            self.started_at = Some(started.1);
+        if let (None, Some(generation)) = (&self.process, &self.generation) {
+            let run_dir = root.run_dir(&self.name, generation);
+            match read_started(&run_dir) {
+                Some((process, at)) => (self.process, self.started_at) = (Some(process), Some(at)),
+                None => self.is_hidden = state::is_refused(&run_dir),
+            }
         }
         self
     }
@@ -175,11 +181,12 @@ pub fn is_begun(root: &Root, target: &Target) -> bool {
 #[expect(clippy::disallowed_methods, reason = "bars the run folder of a generation that nobody is to start any more")]
 fn barred(root: &Root, target: &Target) -> Target {
     let mut target = target.clone();
-    if let (None, Some(generation)) = (&target.process, &target.generation) {
+    if let (None, Some(generation), false) = (&target.process, &target.generation, target.is_hidden) {
         let aside = root.run_dir_barred(&target.name, generation);
         // There is none yet, or somebody else has done it.
         drop(std::fs::rename(root.run_dir(&target.name, generation), &aside));
         target.process = read_started(&aside).map(|(process, _)| process);
+        target.is_hidden = target.process.is_none() && state::is_refused(&aside);
     }
     target
 }
@@ -218,7 +225,7 @@ fn end_marked(target: &Target, known: Option<&Identity>, grace: Duration) -> Res
 fn unproven(name: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     let message = format!("cannot tell which processes of service `{name}` are alive, so none was signalled");
     Error { source: Some(source.into()), ..Error::new(Kind::Unforeseen, "stop-unproven", message) }
-        .with_hint("run as the user who started it; its record stays")
+        .with_hint("its record stays; run as the user who started it, with open files to spare (`ulimit -n`)")
 }
 
 fn survivors(name: &str, why: &str) -> Error {

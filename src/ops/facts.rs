@@ -99,7 +99,7 @@ pub fn for_sweep(root: &Root, record: &Record) -> sweep::Facts {
 
 /// What has become of a generation. One whose processes nobody wrote down was not started.
 pub fn observe_life(root: &Root, target: &Target) -> Life {
-    if target.process.is_none() && target.legacy_pid.is_none() {
+    if target.process.is_none() && target.legacy_pid.is_none() && !target.is_hidden {
         return Life::NotStarted;
     }
     match observe_target(target) {
@@ -128,6 +128,9 @@ fn observe_death(root: &Root, target: &Target) -> Death {
 }
 
 fn observe_target(target: &Target) -> Liveness {
+    if target.is_hidden {
+        return Liveness::Unknown;
+    }
     observe_process(target.process.as_ref().map(|process| &process.service), target.legacy_pid, target.started_at)
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Result;
+use crate::base::parts::map_parts;
 use crate::base::redact::DenyPatterns;
 use crate::process;
 use crate::service::{Liveness, Owner, Record, Status};
@@ -146,14 +147,11 @@ fn observe_in_parts(sorted: &mut [(usize, &mut Record)], deny: &DenyPatterns) ->
     if threads == 1 {
         return vec![observe_part(sorted, "[", count, deny)];
     }
-    let (first, others) = sorted.split_at_mut(count.div_ceil(threads));
-    let size = first.len();
-    std::thread::scope(|scope| {
-        let others = others.chunks_mut(size);
-        let others: Vec<_> = others.map(|part| scope.spawn(move || observe_part(part, "", size, deny))).collect();
-        let first = observe_part(first, "[", count, deny);
-        let others = others.into_iter().map(|thread| thread.join().expect("looking at a process does not panic"));
-        std::iter::once(first).chain(others).collect()
+    let size = count.div_ceil(threads);
+    let parts: Vec<_> = sorted.chunks_mut(size).enumerate().collect();
+    map_parts(parts, |(at, part)| match at {
+        0 => observe_part(part, "[", count, deny),
+        _ => observe_part(part, "", size, deny),
     })
 }
 

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use crate::base::parts::map_parts;
 use crate::base::redact::{self, DenyPatterns};
 use crate::service::Liveness;
 use crate::state::Glimpse;
@@ -16,16 +17,11 @@ pub(super) fn to_json(texts: &[&str], filter: &Filter, deny: &DenyPatterns, thre
     let worktree = filter.worktree.as_deref().map(resolved);
     let worktree = worktree.as_deref();
     let size = texts.len().div_ceil(threads.max(1)).max(1);
-    let (first, others) = texts.split_at(size.min(texts.len()));
-    let mut items = std::thread::scope(|scope| {
-        let others = others.chunks(size);
-        let others: Vec<_> = others.map(|part| scope.spawn(move || look_at(part, filter, worktree, deny))).collect();
-        let mut items = look_at(first, filter, worktree, deny)?;
-        for thread in others {
-            items.extend(thread.join().expect("looking at a process does not panic")?);
-        }
-        Some(items)
-    })?;
+    let parts = map_parts(texts.chunks(size).collect(), |part| look_at(part, filter, worktree, deny));
+    let mut items = Vec::with_capacity(texts.len());
+    for part in parts {
+        items.extend(part?);
+    }
     items.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let mut json = String::with_capacity(items.iter().map(|item| item.json.len() + 1).sum::<usize>() + 2);
     for (at, item) in items.iter().enumerate() {

@@ -156,6 +156,8 @@ fn ask(context: &Context, probing: &Probing<'_>, record: &Record, end: Option<In
         Attempt::Passed(proof) => Answer::Passed(proof),
         // Its own time was not over: with more of it, it might have passed.
         Attempt::Failed(_) if within.is_some_and(|within| began.elapsed() >= within) => return not_in_time(),
+        // The service has not been asked: that we could not is no news of it.
+        Attempt::Failed(why) if why.is_ours() => Answer::Unknown(why.to_string()),
         Attempt::Refused(why) | Attempt::Failed(why) => Answer::Unhealthy(why.to_string()),
         Attempt::Hopeless(why) => Answer::Unhealthy(format!("it can never be healthy: {why}")),
     };

@@ -41,7 +41,7 @@ impl Trees {
     pub fn observe_with_marks() -> io::Result<Self> {
         let mut trees = Self::observe()?;
         for pid in trees.living.keys() {
-            if let Some(generation) = process::observe_mark(*pid) {
+            if let Some(generation) = process::observe_mark(*pid)? {
                 trees.marked.entry(generation).or_default().push(*pid);
             }
         }

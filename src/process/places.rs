@@ -2,6 +2,7 @@
 //!
 //! Whatever we may not look into tells nothing: services run as the user who started them, so ours are not among it.
 
+use std::io;
 use std::path::PathBuf;
 
 use crate::base::ids::Generation;
@@ -30,8 +31,9 @@ pub fn observe_open(pid: u32) -> Vec<PathBuf> {
     system::open(pid)
 }
 
-/// The generation whose mark `pid` has carried since its exec.
-pub fn observe_mark(pid: u32) -> Option<Generation> {
+/// The generation whose mark `pid` has carried since its exec. What cannot be seen has none; an error is want of open files
+/// or memory, which tells nothing.
+pub fn observe_mark(pid: u32) -> io::Result<Option<Generation>> {
     system::mark(pid)
 }
 
@@ -50,7 +52,8 @@ const EXEC_PAUSE: std::time::Duration = std::time::Duration::from_millis(1);
 
 #[cfg(linux_calls)]
 mod system {
-    use super::{EXEC_LOOKS_MAX, EXEC_PAUSE, Generation, Memory, OPEN_MAX, PathBuf};
+    use super::{EXEC_LOOKS_MAX, EXEC_PAUSE, Generation, Memory, OPEN_MAX, PathBuf, io};
+    use crate::base::error::is_shortage;
     use crate::base::files::read_pseudo;
     use crate::process::MINIONS_GENERATION;
 
@@ -67,11 +70,11 @@ mod system {
         entries.filter_map(|entry| link(entry.ok()?.path().to_str()?)).collect()
     }
 
-    pub(super) fn mark(pid: u32) -> Option<Generation> {
-        let bytes = environment(pid)?;
+    pub(super) fn mark(pid: u32) -> io::Result<Option<Generation>> {
+        let Some(bytes) = environment(pid)? else { return Ok(None) };
         let values = bytes.split(|byte| *byte == 0).filter_map(|one| one.strip_prefix(MINIONS_GENERATION.as_bytes()));
         let mut values = values.filter_map(|rest| std::str::from_utf8(rest.strip_prefix(b"=")?).ok());
-        values.find_map(Generation::parse)
+        Ok(values.find_map(Generation::parse))
     }
 
     /// The environment of `pid` as it was at its exec (proc_pid_environ(5)). In the middle of an exec the new memory is there
@@ -80,17 +83,21 @@ mod system {
         clippy::disallowed_methods,
         reason = "the end of somebody else's exec can only be looked for, within a bound"
     )]
-    fn environment(pid: u32) -> Option<Vec<u8>> {
+    fn environment(pid: u32) -> io::Result<Option<Vec<u8>>> {
         for _ in 0..EXEC_LOOKS_MAX {
-            let bytes = read_pseudo(format!("/proc/{pid}/environ")).ok()?;
+            let bytes = match read_pseudo(format!("/proc/{pid}/environ")) {
+                Ok(bytes) => bytes,
+                Err(error) if is_shortage(&error) => return Err(error),
+                Err(_) => return Ok(None),
+            };
             let has_arguments = || read_pseudo(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
             // A kernel thread has no program, and for ever neither.
             if !bytes.is_empty() || has_arguments() || program(pid).is_none() {
-                return Some(bytes);
+                return Ok(Some(bytes));
             }
             std::thread::sleep(EXEC_PAUSE);
         }
-        None
+        Ok(None)
     }
 
     /// The second and third number of proc_pid_statm(5), in pages.
@@ -114,7 +121,7 @@ mod system {
 /// By the sysinfo crate, which knows neither open files nor what of the memory is shared.
 #[cfg(not(linux_calls))]
 mod system {
-    use super::{EXEC_LOOKS_MAX, EXEC_PAUSE, Generation, Memory, PathBuf};
+    use super::{EXEC_LOOKS_MAX, EXEC_PAUSE, Generation, Memory, PathBuf, io};
     use crate::process::MINIONS_GENERATION;
     use crate::process::look::snapshot::look;
     use sysinfo::{Process, ProcessRefreshKind, ProcessStatus, UpdateKind};
@@ -142,12 +149,17 @@ mod system {
         Vec::new()
     }
 
+    /// The crate does not tell want of open files from a process that is gone (docs/guarantees.md, 4).
+    pub(super) fn mark(pid: u32) -> io::Result<Option<Generation>> {
+        Ok(find_mark(pid))
+    }
+
     /// In the middle of an exec there is a program already and neither environment nor arguments: then it is asked again.
     #[expect(
         clippy::disallowed_methods,
         reason = "the end of somebody else's exec can only be looked for, within a bound"
     )]
-    pub(super) fn mark(pid: u32) -> Option<Generation> {
+    fn find_mark(pid: u32) -> Option<Generation> {
         let always = UpdateKind::Always;
         let what = ProcessRefreshKind::nothing().with_environ(always).with_cmd(always).with_exe(always);
         for _ in 0..EXEC_LOOKS_MAX {
@@ -196,14 +208,14 @@ mod tests {
         let pid = child.id();
         // A process is told of its start a moment before its environment is in place (execve(2) closes descriptors first).
         let deadline = crate::base::clock::monotonic() + std::time::Duration::from_secs(20);
-        while observe_mark(pid).is_none() && crate::base::clock::monotonic() < deadline {
+        while observe_mark(pid).unwrap().is_none() && crate::base::clock::monotonic() < deadline {
             std::thread::yield_now();
         }
         assert_eq!(observe_cwd(pid).as_deref(), Some(top.as_path()));
         assert!(observe_program(pid).is_some_and(|path| path.is_absolute()));
         let shows_open = || observe_open(pid).contains(&top.join("held"));
         assert_ne!(shows_open(), weaker("who lives in a folder"));
-        assert_eq!(observe_mark(pid), Some(generation));
+        assert_eq!(observe_mark(pid).unwrap(), Some(generation));
         let memory = observe_memory(pid).expect("it lives");
         assert!(memory.resident > 0 && memory.shared <= memory.resident, "{memory:?}");
         drop(dir);
@@ -211,6 +223,6 @@ mod tests {
         assert_ne!(shows_open(), weaker("who lives in a folder"));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!((observe_cwd(pid), observe_memory(pid), observe_mark(pid)), (None, None, None));
+        assert_eq!((observe_cwd(pid), observe_memory(pid), observe_mark(pid).unwrap()), (None, None, None));
     }
 }

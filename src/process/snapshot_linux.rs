@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use crate::base::error::is_shortage;
 use crate::service::{Identity, Liveness};
 
 /// One process as seen at one moment.
@@ -46,8 +47,11 @@ pub(super) fn see_all() -> io::Result<Vec<Seen>> {
         let name = entry?.file_name();
         let Some(pid) = name.to_str().and_then(|text| text.parse::<u32>().ok()) else { continue };
         // One that cannot be read is not ours to judge; the caller checks that we ourselves are listed.
-        if let Ok(Some(seen)) = see(pid) {
-            all.push(seen);
+        match see(pid) {
+            Ok(Some(seen)) => all.push(seen),
+            // A listing with holes that are ours proves nothing.
+            Err(error) if is_shortage(&error) => return Err(error),
+            Ok(None) | Err(_) => {}
         }
     }
     Ok(all)

@@ -45,9 +45,18 @@ pub enum ShimStart {
     Refused(String),
 }
 
-/// Starts a shim for `run_dir`. It does nothing until [`SpawnedShim::go`].
+/// A shim that starts a service has about a dozen files open, and whoever starts it as many: with fewer allowed it might find
+/// that out only when an old generation has ended for the new one.
+const FILES_MIN: u64 = 32;
+
+/// Starts a shim for `run_dir`. It does nothing until [`SpawnedShim::go`]. Errors: `EMFILE` also where the limit of open files,
+/// which shim and service inherit, is too low for a start.
 #[expect(clippy::disallowed_methods, reason = "the one place that starts shims")]
 pub fn start_shim(run_dir: &Path) -> io::Result<SpawnedShim> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    if limit.is_some_and(|limit| limit < FILES_MIN) {
+        return Err(rustix::io::Errno::MFILE.into());
+    }
     let mut child = Command::new(own_program()?)
         .arg0(SHIM_ARG0)
         .arg(run_dir)

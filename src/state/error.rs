@@ -48,6 +48,11 @@ impl Error {
     pub(super) fn io(doing: impl Into<String>, source: io::Error) -> Self {
         Self::Io { doing: doing.into(), source }
     }
+
+    /// Whether the system refused, so that nothing is known of what stands there; else it makes no sense.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.raw_os_error().is_some())
+    }
 }
 
 impl fmt::Display for Error {

@@ -2,7 +2,7 @@
 //!
 //! Written by the page cache's grace only (`Durability::Cached`): all of it is about processes, which end with the boot.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -157,6 +157,28 @@ const SERVICE: &str = "service.json";
 const EXIT: &str = "exit.json";
 /// An empty file: its being there is all that it says.
 const ENDING: &str = "ending";
+/// What a shim has to write once its service runs, made while there was room: identity, service, exit.
+const RESERVES: [&str; 3] = ["reserve-1", "reserve-2", "reserve-3"];
+/// A block of the usual file systems, and more than any of those files is long.
+const RESERVE_BYTES: usize = 4096;
+
+/// Sets room aside in the run folder `dir` for what its shim will have to write, so that a disk that fills up after the old
+/// generation has ended does not keep the new one from being started and found.
+pub fn write_reserves(dir: &Path) -> Result<(), Error> {
+    for reserve in RESERVES {
+        let path = dir.join(reserve);
+        let failed = |error: io::Error| Error::io(format!("cannot set room aside in `{}`", dir.display()), error);
+        files::create_over(&path).and_then(|mut file| file.write_all(&[0; RESERVE_BYTES])).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Whether the system refuses to tell what stands in the run folder `dir`: too many open files, no permission, a broken
+/// disk. What is not known then must not be taken for what is not there.
+pub fn is_refused(dir: &Path) -> bool {
+    let is_refusal = |read: Option<Error>| read.is_some_and(|error| error.is_refusal());
+    is_refusal(read_launch(dir).err()) || is_refusal(read_shim(dir).err()) || is_refusal(read_service(dir).err())
+}
 
 /// Writes the shim's orders, with `record` beside them; makes the folder.
 pub fn write_launch(dir: &Path, launch: &Launch, record: &Record) -> Result<(), Error> {
@@ -227,7 +249,22 @@ fn write<T: Serialize>(dir: &Path, file: &str, value: &T) -> Result<(), Error> {
     let failed = |error: io::Error| Error::io(format!("cannot write `{}`", path.display()), error);
     let mut bytes = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;
     bytes.push(b'\n');
-    files::write_atomic(&path, &bytes, Durability::Cached).map_err(failed)
+    match files::write_atomic(&path, &bytes, Durability::Cached) {
+        Err(error) if is_full(&error) => write_reserved(dir, &path, &bytes).map_err(|_| failed(error)),
+        written => written.map_err(failed),
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Writes where room was set aside. The orders are too long for that, and are never worth it.
+fn write_reserved(dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let is_for_it = bytes.len() <= RESERVE_BYTES && !path.ends_with(LAUNCH);
+    let reserve = RESERVES.iter().map(|reserve| dir.join(reserve)).find(|reserve| is_for_it && reserve.exists());
+    let reserve = reserve.ok_or(io::ErrorKind::StorageFull)?;
+    files::write_into(&reserve, path, bytes)
 }
 
 /// Reads a file and turns its wire form into ours; `None` if it is not there.

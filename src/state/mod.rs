@@ -16,8 +16,9 @@ pub use document::{DEPTH_MAX, Document, Malformed, VERSION};
 pub use error::Error;
 pub use etag::{etag, etag_of_array, etag_shown};
 pub use evidence::{
-    Evidence, Launch, Started, is_ending, mark_ending, observe_generations, read_all, read_exit, read_launch, read_one,
-    read_service, read_shim, remove_shim, write_exit, write_launch, write_service, write_shim,
+    Evidence, Launch, Started, is_ending, is_refused, mark_ending, observe_generations, read_all, read_exit,
+    read_launch, read_one, read_service, read_shim, remove_shim, write_exit, write_launch, write_reserves,
+    write_service, write_shim,
 };
 pub use group::GroupCommit;
 pub use store::{AsideKind, Changed, Exclusive, Reading, STATE_BYTES_MAX, SetAside, Store};

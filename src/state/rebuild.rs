@@ -1,9 +1,11 @@
 //! The state made anew from what the shims know, when the file is lost.
 
+use std::io;
+
 use crate::base::root::Root;
 use crate::service::{Identity, Liveness, Previous, Process, Record, Status};
 
-use super::evidence::{Evidence, read_all};
+use super::evidence::{Evidence, is_refused, read_all};
 use super::{Document, Error};
 
 /// A document of every generation that is not proven gone: of each name the newest one; an older one that may still
@@ -18,6 +20,11 @@ pub(super) fn rebuild(root: &Root, liveness: fn(&Identity) -> Liveness) -> Resul
         let alive = is_maybe_alive(&evidence, liveness);
         if evidence.exit.is_some() && !alive {
             continue;
+        }
+        if evidence.record.is_none() && is_refused(&evidence.dir) {
+            // It may live. A state without it would say that it does not.
+            let why = io::Error::other(evidence.unreadable.join("; "));
+            return Err(Error::io("cannot rebuild the state from what the shims know", why));
         }
         let Some(mut record) = evidence.to_record(liveness) else { continue };
         if let Some(older) = document.remove(&record.name)

@@ -204,7 +204,7 @@ impl Store {
             }
             Err(error) => return Err(error),
         };
-        Ok(Exclusive { _lock: lock, path, before: document.clone(), document, set_aside })
+        Ok(Exclusive { lock, path, before: document.clone(), document, set_aside })
     }
 
     /// Gives the bad file a second name and then replaces it in one step, so that at no moment the state is missing: a
@@ -229,7 +229,7 @@ impl Store {
 /// The lock, and the state that it guards: the only way to write. Dropping it without `commit` writes nothing.
 #[derive(Debug)]
 pub struct Exclusive {
-    _lock: FileLock,
+    lock: FileLock,
     path: PathBuf,
     before: Document,
     document: Document,
@@ -259,6 +259,8 @@ impl Exclusive {
             if let Some(why) = self.document.fault() {
                 return Err(Error::Refused { why });
             }
+            // The old file would be replaced by what was made of it before somebody else's change.
+            self.lock.check().map_err(Error::Lock)?;
             self.document.version = VERSION;
             self.document.revision = self.before.revision.saturating_add(1);
             write(&self.path, &self.document)?;

@@ -162,7 +162,7 @@ impl SpecReport {
             self.error = Some(failure.error);
             self.log_tail = failure.log_tail;
             self.failure = Some(match failure.kind {
-                FailureKind::OldLives | FailureKind::Spawn => FailureClass::Spawn,
+                FailureKind::OldLives | FailureKind::Spared | FailureKind::Spawn => FailureClass::Spawn,
                 FailureKind::Healthcheck => FailureClass::Healthcheck,
                 FailureKind::Overtaken => FailureClass::Claimed,
             });

@@ -185,23 +185,28 @@ impl Slot {
 /// Performs what is claimed, and puts what came of it between what was refused.
 fn perform(starter: &Starter<'_>, slots: Vec<Slot>) -> Result<Vec<Item>> {
     let mut starts = Vec::with_capacity(slots.len());
-    let mut items: Vec<(Item, bool)> = Vec::with_capacity(slots.len());
+    // Beside each that is claimed, the generation that it is to replace.
+    let mut items: Vec<(Item, Option<Option<Generation>>)> = Vec::with_capacity(slots.len());
     for slot in slots {
         items.push(match slot {
-            Slot::Refused(item) => (item, false),
+            Slot::Refused(item) => (item, None),
             Slot::Start(start) => {
                 let item = claimed(&start.record);
+                let old = start.record.previous.as_ref().and_then(|previous| previous.generation.clone());
                 starts.push(*start);
-                (item, true)
+                (item, Some(old))
             }
         });
     }
     let mut outcomes = perform_and_settle(starter, starts)?.into_iter();
-    let finish = |(item, is_started): (Item, bool)| match is_started {
-        true => {
-            outcomes.next().map_or_else(|| unreachable!("each start has an outcome"), |started| ended(item, started))
+    let finish = |(item, claimed): (Item, Option<Option<Generation>>)| match claimed {
+        Some(old) => {
+            let started = outcomes.next().unwrap_or_else(|| unreachable!("each start has an outcome"));
+            let is_spared = started.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Spared);
+            let generation = if is_spared { old } else { item.generation.clone() };
+            ended(Item { generation, ..item }, started)
         }
-        false => item,
+        None => item,
     };
     Ok(items.into_iter().map(finish).collect())
 }
@@ -227,10 +232,16 @@ fn ended(item: Item, started: Started) -> Item {
         FailureKind::OldLives => {
             (Kind::Unforeseen, "stop-survivors", "its record stays; the next stop or sweep tries again".to_owned())
         }
+        FailureKind::Spared => (
+            Kind::Unforeseen,
+            "spawn-failed",
+            "nothing was ended: what ran goes on, in the generation that it was".into(),
+        ),
         FailureKind::Spawn => (Kind::NotHealthy, "spawn-failed", failed()),
         FailureKind::Healthcheck => (Kind::NotHealthy, "managed-spawn-healthcheck-failed", failed()),
         FailureKind::Overtaken => (Kind::Conflict, "claimed", format!("how it is now: minions managed show {name}")),
     };
-    let error = Error::new(kind, code, format!("service `{name}` is not up: {}", failure.error)).with_hint(hint);
+    let what = if failure.kind == FailureKind::Spared { "is not started anew" } else { "is not up" };
+    let error = Error::new(kind, code, format!("service `{name}` {what}: {}", failure.error)).with_hint(hint);
     Item { pid, healthy, error: Some(error), log_tail: failure.log_tail, ..item }
 }

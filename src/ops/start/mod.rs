@@ -125,6 +125,8 @@ pub(super) struct Failure {
 pub(super) enum FailureKind {
     /// The generation to be replaced would not end, so nothing was started.
     OldLives,
+    /// Its orders could not be written, so that the generation to be replaced was left as it is.
+    Spared,
     /// It could not be started.
     Spawn,
     /// The first health pass did not come.

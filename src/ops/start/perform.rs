@@ -1,4 +1,4 @@
-//! Performing one claimed start: the old generation ends, the shim gets its orders and its word.
+//! Performing one claimed start: the shim gets its orders, the old generation ends, the shim gets its word.
 
 use std::path::Path;
 
@@ -30,6 +30,13 @@ pub(super) enum Performed {
     Refused(String),
     /// It could not be started, and what came of it in the meantime would not end.
     NewLives(Error),
+    /// The new generation could not get its orders, so that the old one was left as it is.
+    Spared {
+        /// The record of the old one.
+        old: Box<Record>,
+        /// Why not.
+        why: Error,
+    },
     /// The generation to be replaced would not end, so nothing was started.
     OldLives(Error),
 }
@@ -38,20 +45,23 @@ pub(super) enum Performed {
 pub(super) fn perform(starter: &Starter<'_>, start: Start) -> Performed {
     let Start { record, generation, old, shim } = start;
     let shim_identity = shim.identity().clone();
+    // All that needs room on the disk comes before the end of what runs.
+    if let Err(error) = order(starter, &record, &generation) {
+        // It has had no word, so it goes by itself even if waiting for it fails.
+        drop(shim.dismiss());
+        return match old {
+            Some(old) => Performed::Spared { old: Box::new(old), why: error },
+            None => Performed::Refused(error.chain()),
+        };
+    }
     if let Some(old) = &old
         && let Err(error) = end_old(starter, old)
     {
-        // It has had no word, so it goes by itself even if waiting for it fails.
         drop(shim.dismiss());
         return Performed::OldLives(error);
     }
-    let log_from = match order(starter, &record, &generation) {
-        Ok(log_from) => log_from,
-        Err(error) => {
-            drop(shim.dismiss());
-            return Performed::Refused(error.chain());
-        }
-    };
+    // A log that cannot be read has no tail either.
+    let log_from = logs::end(Path::new(&record.log_path)).unwrap_or(0);
     match shim.go() {
         Ok(ShimStart::Started { service }) => {
             reached(Step::StartStarted);
@@ -78,12 +88,14 @@ fn end_old(starter: &Starter<'_>, old: &Record) -> Result<(), Error> {
 }
 
 /// Writes the shim's orders, with the record beside them, before it has its word: from then on the service can be found.
-/// Returns the position at which the log ends.
-fn order(starter: &Starter<'_>, record: &Record, generation: &Generation) -> Result<u64, Error> {
+/// What the shim will have to write gets its room, and its log is known to take output.
+fn order(starter: &Starter<'_>, record: &Record, generation: &Generation) -> Result<(), Error> {
     let log_path = Path::new(&record.log_path);
     if let Some(dir) = log_path.parent() {
         files::create_dir(dir).map_err(|error| Error::io(format!("cannot make `{}`", dir.display()), error))?;
     }
+    files::open_append(log_path)
+        .map_err(|error| Error::io(format!("the log `{}` cannot be opened", record.log_path), error))?;
     let launch = Launch {
         name: record.name.clone(),
         generation: generation.clone(),
@@ -95,10 +107,11 @@ fn order(starter: &Starter<'_>, record: &Record, generation: &Generation) -> Res
         ttl_expires_at: record.ttl_expires_at,
         grace_ms: u64::try_from(starter.context.stop_grace().as_millis()).unwrap_or(u64::MAX),
     };
-    state::write_launch(&starter.context.root.run_dir(&record.name, generation), &launch, record)?;
+    let run_dir = starter.context.root.run_dir(&record.name, generation);
+    state::write_launch(&run_dir, &launch, record)?;
+    state::write_reserves(&run_dir)?;
     reached(Step::StartOrdered);
-    // A log that cannot be read has no tail either.
-    Ok(logs::end(log_path).unwrap_or(0))
+    Ok(())
 }
 
 /// The service's whole environment: what is passed on, overridden by its own, and its marks.

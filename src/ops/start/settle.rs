@@ -9,10 +9,10 @@ use crate::base::clock::{EpochMs, monotonic};
 use crate::base::error::Result;
 use crate::base::steps::{Step, reached};
 use crate::health::side_by_side_with_stack;
-use crate::service::{Exit, ExitRecord, Process, Proof, Record, Status};
+use crate::service::{Exit, ExitRecord, Liveness, Process, Proof, Record, Status};
 use crate::state::Document;
 
-use super::super::ending;
+use super::super::{ending, facts};
 use super::first_health::{self, FirstHealth};
 use super::perform::{self, Performed};
 use super::{Failure, FailureKind, OnFailure, Progress, STACK_BYTES, Start, Started, Starter, tail};
@@ -34,6 +34,8 @@ enum Change {
     Healthy { proof: Proof, at: EpochMs },
     /// Nothing of it lives; how it ended, if it ever ran and anybody saw it.
     Gone { exit: Option<ExitRecord> },
+    /// Nothing was started, and what it was to replace goes on as it was.
+    Spared { old: Box<Record> },
     /// What it was to replace lives on, or what was started would not end.
     Stuck,
 }
@@ -56,14 +58,21 @@ pub(crate) fn perform_and_settle(starter: &Starter<'_>, starts: Vec<Start>) -> R
     let starts: Vec<(usize, Mutex<Option<Start>>)> =
         starts.into_iter().map(|start| Mutex::new(Some(start))).enumerate().collect();
     let starts = starts.as_slice();
-    let settled = std::thread::scope(|scope| {
-        scope.spawn(move || {
-            side_by_side_with_stack(starts, STARTS_AT_ONCE_MAX, STACK_BYTES, |(at, start)| {
-                // Each is taken once, by the one thread that works on it.
-                let start = start.lock().ok().and_then(|mut start| start.take());
-                start.map(|start| work(starter, *at, start, &tell))
-            })
+    let perform_all = |tell: Sender<Told>| {
+        side_by_side_with_stack(starts, STARTS_AT_ONCE_MAX, STACK_BYTES, |(at, start)| {
+            // Each is taken once, by the one thread that works on it.
+            let start = start.lock().ok().and_then(|mut start| start.take());
+            start.map(|start| work(starter, *at, start, &tell))
         });
+    };
+    let settled = std::thread::scope(|scope| {
+        let (perform_all, spare) = (&perform_all, tell.clone());
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        match thread.spawn_scoped(scope, move || perform_all(tell)) {
+            Ok(_) => drop(spare),
+            // At the limit of processes: first all the work, then what it told.
+            Err(_) => perform_all(spare),
+        }
         settle_as_told(starter, &told, &records, &mut outcomes)
     });
     for at in settled? {
@@ -84,6 +93,7 @@ fn work(starter: &Starter<'_>, at: usize, start: Start, tell: &Sender<Told>) {
     // The receiver outlives every worker; a failure to tell cannot happen.
     let change = |change| drop(tell.send(Told::Change(at, change)));
     let claimed = start.record.clone();
+    let forget = || claimed.generation.iter().for_each(|own| ending::forget(&starter.context.root, &claimed.name, own));
     let started = match perform::perform(starter, start) {
         Performed::Started { process, at: moment, log_from } => {
             let running = running(&claimed, &process, moment);
@@ -97,7 +107,7 @@ fn work(starter: &Starter<'_>, at: usize, start: Start, tell: &Sender<Told>) {
             }
         }
         Performed::Refused(why) => {
-            claimed.generation.iter().for_each(|own| ending::forget(&starter.context.root, &claimed.name, own));
+            forget();
             change(Change::Gone { exit: None });
             failed(FailureKind::Spawn, why, Vec::new())
         }
@@ -105,7 +115,15 @@ fn work(starter: &Starter<'_>, at: usize, start: Start, tell: &Sender<Told>) {
             change(Change::Stuck);
             failed(FailureKind::Spawn, error.chain(), Vec::new())
         }
+        Performed::Spared { old, why } => {
+            forget();
+            let is_alive = facts::observe_service(&old) == Liveness::Alive;
+            let pid = old.pid.filter(|_| is_alive);
+            change(Change::Spared { old });
+            Started { pid, ..failed(FailureKind::Spared, why.chain(), Vec::new()) }
+        }
         Performed::OldLives(error) => {
+            forget();
             change(Change::Stuck);
             failed(FailureKind::OldLives, error.chain(), Vec::new())
         }
@@ -262,7 +280,11 @@ fn write(
     let undo = |at: usize| {
         let process = changes.iter().find_map(|(other, change)| match change {
             Change::Running { process, at: moment } if *other == at => Some(running(&records[at], process, *moment)),
-            Change::Running { .. } | Change::Healthy { .. } | Change::Gone { .. } | Change::Stuck => None,
+            Change::Running { .. }
+            | Change::Healthy { .. }
+            | Change::Gone { .. }
+            | Change::Spared { .. }
+            | Change::Stuck => None,
         });
         process.map_or(Ok(None), |record| perform::undo(starter, &record))
     };
@@ -307,6 +329,7 @@ fn apply(document: &mut Document, claimed: &Record, change: &Change, on_failure:
             OnFailure::Forget => drop(document.remove(&claimed.name)),
             OnFailure::Keep => *there = gone(there, *exit),
         },
+        Change::Spared { old } => *there = Record::clone(old),
         Change::Stuck => {
             there.status = Status::Stopping;
             there.claim = None;

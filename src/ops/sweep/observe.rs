@@ -1,6 +1,7 @@
 //! Looking at every record, many of them side by side, and deciding.
 
 use crate::base::clock::EpochMs;
+use crate::base::parts::map_parts;
 use crate::base::root::Root;
 use crate::lifecycle::sweep::{self, Life};
 use crate::process;
@@ -21,11 +22,8 @@ pub(in crate::ops) fn observe<'a>(root: &Root, records: &'a [Record], now: Epoch
         return look(records);
     }
     let threads = process::processors().clamp(1, THREADS_MAX);
-    std::thread::scope(|scope| {
-        let parts = records.chunks(records.len().div_ceil(threads));
-        let parts: Vec<_> = parts.map(|part| scope.spawn(move || look(part))).collect();
-        parts.into_iter().flat_map(|part| part.join().expect("looking at a process does not panic")).collect()
-    })
+    let parts = records.chunks(records.len().div_ceil(threads)).collect();
+    map_parts(parts, look).into_iter().flatten().collect()
 }
 
 fn due<'a>(root: &Root, record: &'a Record, now: EpochMs) -> Due<'a> {

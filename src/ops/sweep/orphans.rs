@@ -82,7 +82,9 @@ fn look(root: &Root, document: &Document, name: String, generation: Generation, 
     let record = state::read_one(&run_dir).and_then(|evidence| evidence.to_record(process::observe_liveness));
     let shim = state::read_shim(&run_dir).ok().flatten();
     let target = Target::of_generation(root, &name, &generation);
-    let life = facts::observe_life(root, &target);
+    // Orders that the system refuses to show are no orders that cannot be understood: for want of them nobody is ended.
+    let is_hidden = record.is_none() && state::is_refused(&run_dir);
+    let life = if is_hidden { Life::Unknown } else { facts::observe_life(root, &target) };
     let obstacle = obstacle(document, record.as_ref(), &name, now);
     let shim = shim.map_or(Liveness::Dead, |shim| process::observe_liveness(&shim));
     let (action, why) = orphan::decide(Facts { life: &life, shim, obstacle });
