@@ -340,6 +340,6 @@ mod tests {
         check(br#"{"engine": {"managedSpawn": []}}"#, Some("`engine.managedSpawn` is no JSON object"));
         check(b"{\"a\": \"\xff\"}", Some("no UTF-8"));
         check(&vec![b' '; usize::try_from(FILE_BYTES_MAX).unwrap() + 1], Some("larger than"));
-        assert!(load(dir.path()).unwrap_err().message.contains("not a regular file"));
+        assert!(load(dir.path()).unwrap_err().message.contains("Is a directory"));
     }
 }

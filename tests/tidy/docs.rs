@@ -108,6 +108,30 @@ fn broken_links(files: &[File]) -> Vec<String> {
     complaints
 }
 
+/// Tests that docs/guarantees.md names and that are nowhere: words of at least three parts in backticks, with or without a file.
+fn unknown_tests(files: &[File]) -> Vec<String> {
+    let is_there = |name: &str| {
+        files.iter().any(|file| file.path.starts_with("tests/") && file.text.contains(&format!("fn {name}(")))
+    };
+    let quoted = text(files, "docs/guarantees.md").split('`').skip(1).step_by(2);
+    let names = quoted.filter_map(|word| word.rsplit("::").next()).filter(|word| word.matches('_').count() > 2);
+    let unknown = names.filter(|name| !is_there(name));
+    unknown.map(|name| format!("docs/guarantees.md names the test `{name}`, which is not there")).collect()
+}
+
+#[test]
+fn tests_that_show_a_guarantee_are_there() {
+    check(unknown_tests);
+    let files = [
+        File::new("docs/guarantees.md", "`a.rs::one_is_not_two`, `three_is_not_two_either` and `service_name`"),
+        File::new("tests/services/a.rs", "fn one_is_not_two() {"),
+    ];
+    assert_eq!(
+        unknown_tests(&files),
+        ["docs/guarantees.md names the test `three_is_not_two_either`, which is not there"]
+    );
+}
+
 #[test]
 fn every_command_and_setting_is_documented() {
     check(undocumented);
