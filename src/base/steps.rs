@@ -33,10 +33,10 @@ steps! {
     StartPrepared = "start.prepared",
     /// The state says `starting`, whose it is, and what it replaces.
     StartClaimed = "start.claimed",
-    /// Nothing of the replaced generation lives, and its files are gone.
-    StartOldEnded = "start.old-ended",
     /// `launch.json` is there.
     StartOrdered = "start.ordered",
+    /// Nothing of the replaced generation lives, and its files are gone.
+    StartOldEnded = "start.old-ended",
     /// The shim has its word, and has not been heard.
     StartTold = "start.told",
     /// The shim has said whom it started.

@@ -175,7 +175,14 @@ fn told(context: &Context, ready: Vec<Ready<'_>>, claimed: &[bool], ended: Vec<(
                 (exit, None)
             }
             Some(Err(error)) => (None, Some(error)),
-            None => (None, error),
+            None => {
+                // Its shim never had its word: the orders of the generation that was not to be are all there is of it.
+                let is_restored = becomes.as_ref().is_some_and(|record| record.generation != due.record.generation);
+                if is_restored && claimed[at] {
+                    forget();
+                }
+                (None, error)
+            }
         };
         let is_changed = becomes.is_some() && !claimed[at];
         Done { exit, error, is_overtaken: is_changed, ..Done::planned(due) }
