@@ -147,7 +147,7 @@ const CASES: &[Case] = &[
         begin: |world| {
             up(world);
             for record in world.records() {
-                kill(crate::support::shim_of(&record));
+                crate::support::kill_shim(&record);
             }
             wait_for("they are gone", || world.shims().is_empty());
         },
