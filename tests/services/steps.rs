@@ -9,7 +9,7 @@ use minions_managed::base::steps::Step;
 use serde_json::json;
 
 use crate::support::{World, is_alive, kill, pid_of, ran, wait_for};
-use crate::truth::{NAMES, expect_no_finding, expect_truth, specs};
+use crate::truth::{NAMES, await_orphans, expect_no_finding, expect_truth, specs};
 
 /// What every start goes through.
 const START: [Step; 7] = [
@@ -296,6 +296,7 @@ fn check(case: &Case) {
 }
 
 fn expect_true_after_reconcile(world: &World, story: &str) {
+    await_orphans(world);
     let told = world.run(&["reconcile", "--format", "json"]);
     assert_eq!(told.code, Some(0), "{story}: {told:?}");
     expect_truth(world, &format!("{story}, reconciled {}", told.stdout));

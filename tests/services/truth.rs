@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{LIMIT, World, is_alive, pid_of, shim_of, variable};
+use crate::support::{LIMIT, World, is_alive, pid_of, shim_of, variable, wait_for};
 use crate::weaker::weaker;
 
 /// The names of the services: one process, many that leave their parents, and one that will not hear.
@@ -36,6 +36,23 @@ pub(crate) fn expect_truth(world: &World, story: &str) {
         }
         assert!(Instant::now() < deadline, "{story}: {complaints:#?}");
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Waits for the services of killed shims: each dies with its shim, but not in the same moment.
+pub(crate) fn await_orphans(world: &World) {
+    if weaker("a service whose shim is killed") {
+        return;
+    }
+    let pid = |dir: &Path, file: &str| -> Option<u32> {
+        let told: Value = serde_json::from_slice(&std::fs::read(dir.join(file)).ok()?).ok()?;
+        told["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok())
+    };
+    let inside = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
+    for dir in inside(&world.root().join("engine/managed-run")).flat_map(|name| inside(&name.path())) {
+        if let (Some(shim), Some(service)) = (pid(&dir.path(), "shim.json"), pid(&dir.path(), "service.json")) {
+            wait_for("a service died with its shim", || is_alive(shim) || !is_alive(service));
+        }
     }
 }
 
