@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use minions_managed::{cli, config, sidecar};
+use minions_managed::{cli, config, lifecycle, sidecar};
 
 fn check(path: &str, expected: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -36,4 +36,9 @@ fn the_reference_of_verdicts_is_what_the_table_of_codes_says() {
 #[test]
 fn the_reference_of_commands_is_what_help_says() {
     check("docs/commands.md", &cli::reference::markdown());
+}
+
+#[test]
+fn the_page_on_lifecycle_is_what_the_table_of_transitions_says() {
+    check("docs/lifecycle.md", &lifecycle::drawn::markdown());
 }

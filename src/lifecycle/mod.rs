@@ -4,6 +4,7 @@
 pub mod accept;
 pub mod apart;
 pub mod claim;
+pub mod drawn;
 pub mod health;
 pub mod invariants;
 pub mod orphan;
@@ -11,3 +12,4 @@ pub mod orphan;
 pub(crate) mod sample;
 pub mod stop;
 pub mod sweep;
+pub mod transitions;
