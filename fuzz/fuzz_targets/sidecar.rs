@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use minions_managed::base::redact::DenyPatterns;
 use minions_managed::config::{EnvPolicy, ExecutablePathPolicy, HealthcheckHosts, Settings};
-use minions_managed::service::{Owner, Record, Spec, Status, spec_hash, spec_json};
+use minions_managed::service::{Owner, Progress, Record, Spec, Status, spec_hash, spec_json};
 use minions_managed::sidecar::{
     Code, Expectations, GitMark, Issue, Judge, PathKind, Surroundings, Verdict, decide, decide_with_schema, excerpt,
     schema, verdict_json,
@@ -215,6 +215,7 @@ fn kept_by_the_state(spec: &Spec) {
         claim: None,
         previous: None,
         last_exit: None,
+        progress: Progress::default(),
         unknown: serde_json::Map::new(),
     };
     let again = record_from_json(Value::Object(record_to_json(&record)));

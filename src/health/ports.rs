@@ -128,7 +128,7 @@ fn ports_that_cannot_be_bound(ports: &[u16]) -> Vec<PortInUse> {
 mod tests {
     use super::*;
     use crate::base::weaker::weaker;
-    use crate::service::Healthcheck;
+    use crate::service::{Healthcheck, Lifecycle};
 
     #[test]
     fn a_listener_on_any_address_is_found_and_named_and_by_binding_too() {
@@ -162,7 +162,8 @@ mod tests {
                 ports: ports.to_vec(),
                 ttl_minutes: 1,
                 attrs: serde_json::Map::new(),
-                healthcheck: Healthcheck { interval_s: 1.0, timeout_s: 1.0, probe },
+                healthcheck: Healthcheck::of(probe),
+                lifecycle: Lifecycle::default(),
             };
             assert_eq!(wanted_ports(&spec), expected, "{ports:?} {url}");
         };

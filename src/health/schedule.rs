@@ -148,7 +148,7 @@ mod tests {
         let check = |timeout_s: f64, probe_max_sec: f64, expected_ms| {
             let probe = crate::service::Probe::Http { url: String::new(), expect_status: 200 };
             let settings = Settings { probe_max_sec, ..Settings::default() };
-            let schedule = Schedule::new(&Healthcheck { interval_s: 1.0, timeout_s, probe }, &settings);
+            let schedule = Schedule::new(&Healthcheck { timeout_s, ..Healthcheck::of(probe) }, &settings);
             assert_eq!(schedule.limit_alone(), ms(expected_ms), "{timeout_s} {probe_max_sec}");
         };
         check(60.0, 5.0, 5000);

@@ -1,7 +1,7 @@
 //! A record for tests.
 
 use crate::base::clock::EpochMs;
-use crate::service::{Attrs, Claim, Healthcheck, Identity, Owner, Probe, Record, Spec, Status};
+use crate::service::{Attrs, Claim, Healthcheck, Identity, Lifecycle, Owner, Probe, Progress, Record, Spec, Status};
 
 /// A service `web` of project `shop`, without a process.
 pub(crate) fn record(status: Status) -> Record {
@@ -15,7 +15,8 @@ pub(crate) fn record(status: Status) -> Record {
         ports: Vec::new(),
         ttl_minutes: 1,
         attrs: Attrs::new(),
-        healthcheck: Healthcheck { interval_s: 1.0, timeout_s: 1.0, probe },
+        healthcheck: Healthcheck { timeout_s: 1.0, ..Healthcheck::of(probe) },
+        lifecycle: Lifecycle::default(),
     };
     Record {
         name: "web".into(),
@@ -40,6 +41,7 @@ pub(crate) fn record(status: Status) -> Record {
         claim: None,
         previous: None,
         last_exit: None,
+        progress: Progress::default(),
         unknown: serde_json::Map::new(),
     }
 }

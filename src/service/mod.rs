@@ -1,10 +1,12 @@
-//! What a service is: the wish (`spec`), what we know (`record`), one life (`life`), whose it is (`scope`), who it is
+//! What a service is: the wish (`spec`, `policy`), what we know (`record`, `progress`), one life (`life`), whose it is (`scope`), who it is
 //! to the system (`identity`). Plain data and pure functions; no files, no processes, no JSON.
 
 mod expect;
 mod identity;
 mod life;
 pub mod limits;
+mod policy;
+mod progress;
 mod record;
 mod scope;
 mod spec;
@@ -13,7 +15,11 @@ mod wire;
 pub use expect::{check_expect_regex, expect_regex};
 pub use identity::{Identity, Liveness};
 pub use life::{Exit, ExitCause, ExitRecord, Proof, Status};
+pub use policy::{
+    Activation, FAILURE_THRESHOLD, Lifecycle, OnUnhealthy, RestartMode, RestartPolicy, StopPolicy, StopSignal,
+};
+pub use progress::{Progress, Transition};
 pub use record::{Claim, Owner, Previous, Process, Record};
 pub use scope::{Scope, record_name};
 pub use spec::{Attrs, EnvVars, Healthcheck, Probe, Spec, is_kebab_case};
-pub use wire::{healthcheck_json, spec_hash, spec_json};
+pub use wire::{healthcheck_json, lifecycle_json, restart_json, spec_hash, spec_json};

@@ -3,7 +3,7 @@
 use crate::base::clock::EpochMs;
 use crate::base::ids::Generation;
 
-use super::{EnvVars, ExitRecord, Identity, Proof, Scope, Spec, Status};
+use super::{EnvVars, ExitRecord, Identity, Progress, Proof, Scope, Spec, Status};
 
 /// One service in the state file.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +52,8 @@ pub struct Record {
     pub previous: Option<Previous>,
     /// How the generation ended, once it has.
     pub last_exit: Option<ExitRecord>,
+    /// What has become of the service over its generations.
+    pub progress: Progress,
     /// Keys of the file that this version does not know, kept as they are.
     pub unknown: serde_json::Map<String, serde_json::Value>,
 }

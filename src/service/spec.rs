@@ -1,5 +1,7 @@
 //! A spec: one service as an agent wishes it, normalized, every default filled in.
 
+use super::{FAILURE_THRESHOLD, Lifecycle, OnUnhealthy};
+
 /// Free-form facts about a service for other agents (`base_url` …): the JSON object as written.
 pub type Attrs = serde_json::Map<String, serde_json::Value>;
 
@@ -27,6 +29,8 @@ pub struct Spec {
     pub attrs: Attrs,
     /// How to tell that it is healthy.
     pub healthcheck: Healthcheck,
+    /// How it is to live.
+    pub lifecycle: Lifecycle,
 }
 
 /// When to probe and what.
@@ -38,6 +42,23 @@ pub struct Healthcheck {
     pub timeout_s: f64,
     /// What a probe does.
     pub probe: Probe,
+    /// Probes in a row that must fail, after the first pass, before the service counts as unhealthy; at least 1.
+    pub failure_threshold: u32,
+    /// What becomes of it then.
+    pub on_unhealthy: OnUnhealthy,
+}
+
+impl Healthcheck {
+    /// A healthcheck by `probe` that says nothing else, with the sidecar's defaults: every second, for a minute.
+    pub fn of(probe: Probe) -> Self {
+        Self {
+            interval_s: 1.0,
+            timeout_s: 60.0,
+            probe,
+            failure_threshold: FAILURE_THRESHOLD,
+            on_unhealthy: OnUnhealthy::default(),
+        }
+    }
 }
 
 /// One way of asking a service whether it is healthy.

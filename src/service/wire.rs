@@ -5,12 +5,15 @@ use sha1::{Digest, Sha1};
 
 use crate::base::hex::hex;
 
-use super::{Healthcheck, Probe, Spec};
+use super::{
+    Activation, FAILURE_THRESHOLD, Healthcheck, Lifecycle, OnUnhealthy, Probe, RestartPolicy, Spec, StopPolicy,
+};
 
 /// The normalized JSON of `spec`, every default filled in, keys in the order of the contract's example:
-/// `{"name", "cmd", "args", "cwd", "env", "ports", "ttl_minutes", "attrs", "healthcheck"}`.
+/// `{"name", "cmd", "args", "cwd", "env", "ports", "ttl_minutes", "attrs", "healthcheck"}`, and after them the lifecycle
+/// fields that say anything.
 pub fn spec_json(spec: &Spec) -> Value {
-    json!({
+    let mut value = json!({
         "name": spec.name,
         "cmd": spec.cmd,
         "args": spec.args,
@@ -20,6 +23,51 @@ pub fn spec_json(spec: &Spec) -> Value {
         "ttl_minutes": spec.ttl_minutes,
         "attrs": spec.attrs,
         "healthcheck": healthcheck_json(&spec.healthcheck),
+    });
+    if let Value::Object(map) = &mut value {
+        map.extend(lifecycle_json(&spec.lifecycle));
+    }
+    value
+}
+
+/// The lifecycle fields that are not what they are when absent, in the order of contract section 8: none of them for a
+/// spec that declares none, so that its hash is what it was before there were such fields.
+pub fn lifecycle_json(lifecycle: &Lifecycle) -> Map<String, Value> {
+    let mut map = Map::new();
+    if !lifecycle.depends_on.is_empty() {
+        map.insert("depends_on".into(), json!(lifecycle.depends_on));
+    }
+    if let Some(restart) = &lifecycle.restart {
+        map.insert("restart".into(), restart_json(restart));
+    }
+    if lifecycle.activation != Activation::default() {
+        map.insert("activation".into(), json!(lifecycle.activation.word()));
+    }
+    if let Some(idle_stop_s) = lifecycle.idle_stop_s {
+        map.insert("idle_stop_s".into(), number(idle_stop_s));
+    }
+    let StopPolicy { signal, grace_s } = lifecycle.stop;
+    let signal = signal.map(|signal| ("signal".to_owned(), json!(signal.word())));
+    let stop: Map<_, _> =
+        signal.into_iter().chain(grace_s.map(|grace| ("grace_s".to_owned(), number(grace)))).collect();
+    if !stop.is_empty() {
+        map.insert("stop".into(), Value::Object(stop));
+    }
+    map
+}
+
+/// The normalized JSON of a restart policy, every default filled in.
+pub fn restart_json(restart: &RestartPolicy) -> Value {
+    json!({
+        "policy": restart.mode.word(),
+        "backoff_s": restart.backoff_s.iter().copied().map(number).collect::<Vec<_>>(),
+        "reset_after_s": number(restart.reset_after_s),
+        "max_restarts": restart.max_restarts,
+        "window_s": number(restart.window_s),
+        "success_exit_codes": restart.success_exit_codes,
+        "jitter": restart.jitter,
+        "daily": restart.daily,
+        "on_update": restart.on_update,
     })
 }
 
@@ -28,7 +76,8 @@ pub fn spec_hash(spec: &Spec) -> String {
     hex(&Sha1::digest(spec_json(spec).to_string().as_bytes()))
 }
 
-/// The normalized JSON of a healthcheck; the probe's `args` stand only where declared.
+/// The normalized JSON of a healthcheck; the probe's `args` stand only where declared, what follows a failure after the
+/// first pass only where it is not the default.
 pub fn healthcheck_json(healthcheck: &Healthcheck) -> Value {
     let mut map = Map::new();
     match &healthcheck.probe {
@@ -49,6 +98,12 @@ pub fn healthcheck_json(healthcheck: &Healthcheck) -> Value {
     }
     map.insert("interval_s".into(), number(healthcheck.interval_s));
     map.insert("timeout_s".into(), number(healthcheck.timeout_s));
+    if healthcheck.failure_threshold != FAILURE_THRESHOLD {
+        map.insert("failure_threshold".into(), json!(healthcheck.failure_threshold));
+    }
+    if healthcheck.on_unhealthy != OnUnhealthy::default() {
+        map.insert("on_unhealthy".into(), json!(healthcheck.on_unhealthy.word()));
+    }
     Value::Object(map)
 }
 
@@ -60,6 +115,7 @@ fn number(seconds: f64) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::{RestartMode, StopSignal};
 
     fn spec(interval_s: f64) -> Spec {
         Spec {
@@ -73,9 +129,14 @@ mod tests {
             attrs: Map::new(),
             healthcheck: Healthcheck {
                 interval_s,
-                timeout_s: 60.0,
-                probe: Probe::Command { cmd: "curl x".into(), args: None, shell: true, expect_regex: "ok".into() },
+                ..Healthcheck::of(Probe::Command {
+                    cmd: "curl x".into(),
+                    args: None,
+                    shell: true,
+                    expect_regex: "ok".into(),
+                })
             },
+            lifecycle: Lifecycle::default(),
         }
     }
 
@@ -95,5 +156,51 @@ mod tests {
         assert_eq!(spec_hash(&spec(2.0)), spec_hash(&spec(2.0)));
         assert_ne!(spec_hash(&spec(2.0)), spec_hash(&spec(3.0)));
         assert_eq!(spec_hash(&spec(2.0)).len(), 40);
+    }
+
+    #[test]
+    fn any_lifecycle_field_changes_the_hash_and_none_of_them_leaves_it() {
+        let plain = spec(2.0);
+        // As it was before there were such fields: records of then must not look replaced.
+        assert_eq!(spec_hash(&plain), "44b7715a0c66d15ff8a6809ed91ac9e066b75ae5");
+        let mut hashes = vec![spec_hash(&plain)];
+        let changes: [fn(&mut Spec); 9] = [
+            |spec| spec.lifecycle.depends_on = vec!["db".into()],
+            |spec| spec.lifecycle.restart = Some(RestartPolicy::default()),
+            |spec| spec.lifecycle.restart = Some(RestartPolicy { max_restarts: 3, ..RestartPolicy::default() }),
+            |spec| spec.lifecycle.activation = Activation::OnDemand,
+            |spec| spec.lifecycle.idle_stop_s = Some(60.0),
+            |spec| spec.lifecycle.stop.signal = Some(StopSignal::Term),
+            |spec| spec.lifecycle.stop.grace_s = Some(5.0),
+            |spec| spec.healthcheck.failure_threshold = 5,
+            |spec| spec.healthcheck.on_unhealthy = OnUnhealthy::Restart,
+        ];
+        for change in changes {
+            let mut changed = plain.clone();
+            change(&mut changed);
+            hashes.push(spec_hash(&changed));
+        }
+        let count = hashes.len();
+        hashes.sort();
+        hashes.dedup();
+        assert_eq!(hashes.len(), count, "each is another spec");
+    }
+
+    #[test]
+    fn lifecycle_stands_as_in_the_sidecar() {
+        let restart = RestartPolicy { mode: RestartMode::OnFailure, ..RestartPolicy::default() };
+        let lifecycle = Lifecycle {
+            depends_on: vec!["db".into()],
+            restart: Some(restart),
+            activation: Activation::OnDemand,
+            idle_stop_s: Some(900.0),
+            stop: StopPolicy { signal: Some(StopSignal::Int), grace_s: Some(0.5) },
+        };
+        let expected = concat!(
+            r#"{"depends_on":["db"],"restart":{"policy":"on-failure","backoff_s":[1,2,4,8,16,30],"reset_after_s":600,"#,
+            r#""max_restarts":10,"window_s":300,"success_exit_codes":[0],"jitter":false,"daily":false,"on_update":false},"#,
+            r#""activation":"on-demand","idle_stop_s":900,"stop":{"signal":"SIGINT","grace_s":0.5}}"#
+        );
+        assert_eq!(Value::Object(lifecycle_json(&lifecycle)).to_string(), expected);
     }
 }

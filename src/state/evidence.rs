@@ -14,7 +14,7 @@ use crate::base::files::{self, Durability};
 use crate::base::ids::Generation;
 use crate::base::json::from_slice_to_depth;
 use crate::base::root::{BARRED, Root};
-use crate::service::{EnvVars, ExitRecord, Identity, Record, is_kebab_case};
+use crate::service::{EnvVars, ExitRecord, Identity, Progress, Record, RestartPolicy, StopSignal, is_kebab_case};
 
 use super::wire::{
     ExitFile, LaunchFile, LaunchOrders, LaunchRecord, RecordJson, ServiceFile, ShimFile, record_from_json,
@@ -27,7 +27,7 @@ const LAUNCH_BYTES_MAX: u64 = 4 << 20;
 const SMALL_BYTES_MAX: u64 = 4 << 10;
 
 /// What a shim is to do: `launch.json` without the record in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Launch {
     /// The record's name.
     pub name: String,
@@ -45,8 +45,17 @@ pub struct Launch {
     pub log_path: String,
     /// When it must end; `None`: never.
     pub ttl_expires_at: Option<EpochMs>,
-    /// Milliseconds between SIGTERM and SIGKILL.
+    /// Milliseconds between the signal that asks it to end and SIGKILL.
     pub grace_ms: u64,
+    /// The signal that asks it to end.
+    pub stop_signal: StopSignal,
+    /// When the shim starts it anew by itself; `None`: never.
+    pub restart: Option<RestartPolicy>,
+    /// What that is decided by. The file holds only the history of failures and starts; the rest comes back as if
+    /// nothing had happened.
+    pub progress: Progress,
+    /// The generation that the shim was born with; the same as `generation` until it starts another one by itself.
+    pub origin: Generation,
 }
 
 /// A service that was spawned.

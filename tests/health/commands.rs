@@ -18,7 +18,7 @@ fn passes(check: &Healthcheck) {
 fn command(cmd: &str, args: Option<&[&str]>, expect_regex: &str) -> Healthcheck {
     let args = args.map(|args| args.iter().map(|&arg| arg.to_owned()).collect());
     let probe = Probe::Command { cmd: cmd.into(), args, shell: false, expect_regex: expect_regex.into() };
-    Healthcheck { interval_s: 0.1, timeout_s: 10.0, probe }
+    Healthcheck { interval_s: 0.1, timeout_s: 10.0, ..Healthcheck::of(probe) }
 }
 
 #[test]

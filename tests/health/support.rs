@@ -99,12 +99,12 @@ pub(crate) fn naughty() -> PathBuf {
 
 pub(crate) fn http(url: impl Into<String>, expect_status: u16) -> Healthcheck {
     let probe = Probe::Http { url: url.into(), expect_status };
-    Healthcheck { interval_s: 0.1, timeout_s: 10.0, probe }
+    Healthcheck { interval_s: 0.1, timeout_s: 10.0, ..Healthcheck::of(probe) }
 }
 
 pub(crate) fn shell(cmd: &str, expect_regex: &str) -> Healthcheck {
     let probe = Probe::Command { cmd: cmd.into(), args: None, shell: true, expect_regex: expect_regex.into() };
-    Healthcheck { interval_s: 0.1, timeout_s: 10.0, probe }
+    Healthcheck { interval_s: 0.1, timeout_s: 10.0, ..Healthcheck::of(probe) }
 }
 
 /// A target of which nothing is known.

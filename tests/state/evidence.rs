@@ -3,7 +3,9 @@
 use minions_managed::base::clock::EpochMs;
 use minions_managed::base::ids::Generation;
 use minions_managed::base::root::Root;
-use minions_managed::service::{Exit, ExitCause, ExitRecord, Identity, Liveness, Process, Record, Status};
+use minions_managed::service::{
+    Exit, ExitCause, ExitRecord, Identity, Liveness, Process, Progress, Record, Status, StopSignal,
+};
 use minions_managed::state::{self, AsideKind, DEPTH_MAX, Launch, Started};
 use serde_json::json;
 
@@ -27,6 +29,10 @@ fn launch(record: &Record) -> Launch {
         log_path: record.log_path.clone(),
         ttl_expires_at: Some(EpochMs(99)),
         grace_ms: 5000,
+        stop_signal: StopSignal::Term,
+        restart: None,
+        progress: Progress::default(),
+        origin: record.generation.clone().expect("samples have one"),
     }
 }
 
@@ -50,6 +56,41 @@ fn leave(root: &Root, name: &str, age: u8, processes: Option<&Process>, exit: Op
 }
 
 const EXIT: ExitRecord = ExitRecord { exit: Exit::Code(3), cause: ExitCause::Asked, at: EpochMs(8) };
+
+#[test]
+fn orders_of_a_life_with_a_policy_come_back_and_those_of_old_are_read_as_ever() {
+    let (_dir, root) = root();
+    let record = record("web");
+    let dir = root.run_dir("web", record.generation.as_ref().unwrap());
+    let plain = launch(&record);
+    state::write_launch(&dir, &plain, &record).unwrap();
+    // Nothing stands in the file that did not before there were policies, so that one from then reads the same.
+    let text = std::fs::read_to_string(dir.join("launch.json")).unwrap();
+    let (orders, _record) = text.split_once("\"record\":").unwrap();
+    for key in ["stop_signal", "restart", "failures_in_row", "recent_starts", "origin"] {
+        assert!(!orders.contains(key), "{orders}");
+    }
+    assert_eq!(state::read_launch(&dir).unwrap(), Some(plain.clone()));
+    let history = Progress {
+        failures_in_row: 2,
+        recent_starts: vec![EpochMs(3), EpochMs(5)],
+        restarts: 4,
+        ..Progress::default()
+    };
+    let orders = Launch {
+        stop_signal: StopSignal::Int,
+        restart: record.spec.lifecycle.restart.clone(),
+        progress: history.clone(),
+        origin: Generation::parse(&format!("g{:024x}", 1)).unwrap(),
+        ..plain
+    };
+    assert!(orders.restart.is_some() && orders.origin != orders.generation);
+    // Of the rest of a record's memory a shim knows nothing.
+    let told = Launch { progress: record.progress.clone(), ..orders.clone() };
+    let told = Launch { progress: Progress { next_at: Some(EpochMs(8)), ..history }, ..told };
+    state::write_launch(&dir, &told, &record).unwrap();
+    assert_eq!(state::read_launch(&dir).unwrap(), Some(orders));
+}
 
 #[test]
 fn record_of_any_content_that_the_state_file_takes_is_read_back() {

@@ -7,8 +7,9 @@ use minions_managed::base::clock::EpochMs;
 use minions_managed::base::ids::Generation;
 use minions_managed::base::root::Root;
 use minions_managed::service::{
-    Claim, Exit, ExitCause, ExitRecord, Healthcheck, Identity, Owner, Previous, Probe, Process, Proof, Record, Spec,
-    Status,
+    Activation, Claim, Exit, ExitCause, ExitRecord, Healthcheck, Identity, Lifecycle, OnUnhealthy, Owner, Previous,
+    Probe, Process, Progress, Proof, Record, RestartMode, RestartPolicy, Spec, Status, StopPolicy, StopSignal,
+    Transition,
 };
 use minions_managed::state::Store;
 use serde_json::json;
@@ -32,6 +33,37 @@ pub(crate) fn process(pid: u32) -> Process {
     Process { service: identity(pid), shim: identity(pid + 1) }
 }
 
+/// Lifecycle fields of which none is as when absent.
+pub(crate) fn lifecycle() -> Lifecycle {
+    Lifecycle {
+        depends_on: vec!["db".into()],
+        restart: Some(RestartPolicy { mode: RestartMode::OnFailure, jitter: true, ..RestartPolicy::default() }),
+        activation: Activation::OnDemand,
+        idle_stop_s: Some(900.0),
+        stop: StopPolicy { signal: Some(StopSignal::Int), grace_s: Some(2.5) },
+    }
+}
+
+/// A memory in which every field holds something.
+fn progress() -> Progress {
+    Progress {
+        failures_in_row: 2,
+        recent_starts: vec![EpochMs(3), EpochMs(5)],
+        restarts: 4,
+        next_at: Some(EpochMs(8)),
+        unhealthy_in_row: 1,
+        last_used_at: Some(EpochMs(9)),
+        updated_at: Some(EpochMs(10)),
+        last_transition: Some(Transition {
+            at: EpochMs(11),
+            from: Some(Status::Starting),
+            to: Status::Running,
+            input: "spawned".into(),
+            why: "accepted".into(),
+        }),
+    }
+}
+
 /// A record in which every field holds something.
 pub(crate) fn record(name: &str) -> Record {
     Record {
@@ -52,7 +84,10 @@ pub(crate) fn record(name: &str) -> Record {
                 interval_s: 0.5,
                 timeout_s: 60.0,
                 probe: Probe::Http { url: "http://localhost:3001/health".into(), expect_status: 200 },
+                failure_threshold: 5,
+                on_unhealthy: OnUnhealthy::Restart,
             },
+            lifecycle: lifecycle(),
         },
         owner: Owner { agent: "ripley".into(), work_item: "W-42".into(), project: "shop".into() },
         worktree: Some("/repo".into()),
@@ -79,6 +114,7 @@ pub(crate) fn record(name: &str) -> Record {
             started_at: Some(EpochMs(97)),
         }),
         last_exit: Some(ExitRecord { exit: Exit::Signal(9), cause: ExitCause::Own, at: EpochMs(6) }),
+        progress: progress(),
         unknown: json!({"from_tomorrow": {"keep": ["me"]}}).as_object().unwrap().clone(),
     }
 }

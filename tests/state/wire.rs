@@ -1,6 +1,6 @@
 //! Records to JSON and back.
 
-use minions_managed::service::{Probe, healthcheck_json, spec_json};
+use minions_managed::service::{Healthcheck, Lifecycle, Probe, Progress, Record, healthcheck_json, spec_json};
 use minions_managed::state::{RecordJson, etag, etag_shown, record_from_json, record_to_json};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -17,12 +17,65 @@ fn record_with_every_field_comes_back_as_it_was() {
 #[test]
 fn unknown_keys_of_inner_objects_are_kept() {
     let mut json = Value::Object(record_to_json(&record("web")));
-    for inner in ["healthcheck", "process", "claim", "previous", "last_exit"] {
+    for inner in ["healthcheck", "process", "claim", "previous", "last_exit", "restart", "stop", "last_transition"] {
         json[inner]["from_tomorrow"] = json!([1]);
     }
     json["previous"]["process"]["from_tomorrow"] = json!({});
-    let again = Value::Object(record_to_json(&record_from_json(json.clone()).unwrap()));
-    assert_eq!(again, json);
+    let again = |json: &Value| Value::Object(record_to_json(&record_from_json(json.clone()).unwrap()));
+    assert_eq!(again(&json), json);
+    // Also where nothing else stands in the object.
+    json["stop"] = json!({"from_tomorrow": 1});
+    assert_eq!(again(&json), json);
+}
+
+#[test]
+fn lifecycle_keys_are_absent_where_they_say_nothing() {
+    let mut record = record("web");
+    let keys = |record: &Record| record_to_json(record).keys().cloned().collect::<Vec<_>>();
+    let all = keys(&record);
+    (record.spec.lifecycle, record.progress) = (Lifecycle::default(), Progress::default());
+    record.spec.healthcheck = Healthcheck::of(record.spec.healthcheck.probe);
+    let few = keys(&record);
+    let more: Vec<&String> = all.iter().filter(|key| !few.contains(key)).collect();
+    assert_eq!(
+        more,
+        [
+            "depends_on",
+            "restart",
+            "activation",
+            "idle_stop_s",
+            "stop",
+            "failures_in_row",
+            "recent_starts",
+            "restarts",
+            "next_at",
+            "unhealthy_in_row",
+            "last_used_at",
+            "updated_at",
+            "last_transition",
+        ]
+    );
+    assert_eq!(record_to_json(&record)["healthcheck"].as_object().unwrap().len(), 5, "as ever");
+    // Null says as little.
+    let mut json = Value::Object(record_to_json(&record));
+    more.iter().for_each(|key| json[key.as_str()] = Value::Null);
+    assert_eq!(record_from_json(json).unwrap(), record);
+}
+
+#[test]
+fn lifecycle_that_makes_no_sense_is_said_by_its_key() {
+    let check = |key: &str, value: Value, part: &str| {
+        let mut json = Value::Object(record_to_json(&record("web")));
+        json[key] = value;
+        let why = record_from_json(json).unwrap_err();
+        assert!(why.starts_with(&format!("`{key}`: ")) && why.contains(part), "{why}");
+    };
+    check("restart", json!({}), "`policy` is missing");
+    check("restart", json!({"policy": "often"}), "`often` is no such word");
+    check("stop", json!({"signal": "TERM"}), "`TERM` is no such word");
+    check("activation", json!("lazily"), "`lazily` is no such word");
+    check("last_transition", json!({"at": 1, "to": "up", "input": "x"}), "`up` is no such word");
+    check("recent_starts", json!([1.5]), "1.5");
 }
 
 #[test]
@@ -66,10 +119,14 @@ fn change_of_any_field_changes_the_etag() {
         // Another value of the same kind, so that the record stays one.
         *leaf = match &*leaf {
             Value::Bool(flag) => json!(!flag),
-            Value::Number(number) if number.is_u64() => json!(number.as_u64().unwrap() - 1),
+            Value::Number(number) if number.is_u64() => json!(number.as_u64().unwrap() ^ 1),
             Value::Number(number) => json!(number.as_f64().unwrap() + 1.0),
             Value::String(word) => match (pointer.as_str(), word.as_str()) {
-                ("/status", _) => json!("failed"),
+                ("/status" | "/last_transition/from" | "/last_transition/to", _) => json!("failed"),
+                ("/restart/policy", _) => json!("always"),
+                ("/activation", _) => continue, // the other word is the one that is absent: see the round trip
+                ("/healthcheck/on_unhealthy", _) => continue,
+                ("/stop/signal", _) => json!("SIGHUP"),
                 ("/health_proof", _) => json!("unverified"),
                 ("/last_exit/cause", _) => json!("asked"),
                 ("/generation", _) => json!("g019a0c0ffee0123456789abd"),
@@ -118,8 +175,9 @@ pub(crate) mod any {
     use minions_managed::base::clock::EpochMs;
     use minions_managed::base::ids::Generation;
     use minions_managed::service::{
-        Claim, Exit, ExitCause, ExitRecord, Healthcheck, Identity, Owner, Previous, Probe, Process, Proof, Record,
-        Spec, Status,
+        Activation, Claim, Exit, ExitCause, ExitRecord, Healthcheck, Identity, Lifecycle, OnUnhealthy, Owner, Previous,
+        Probe, Process, Progress, Proof, Record, RestartMode, RestartPolicy, Spec, Status, StopPolicy, StopSignal,
+        Transition,
     };
     use proptest::collection::{btree_map, vec};
     use proptest::option;
@@ -194,11 +252,63 @@ pub(crate) mod any {
         let http = (text(), any::<u16>()).prop_map(|(url, expect_status)| Probe::Http { url, expect_status });
         let command = (text(), option::of(vec(text(), 0..3)), any::<bool>(), text())
             .prop_map(|(cmd, args, shell, expect_regex)| Probe::Command { cmd, args, shell, expect_regex });
-        (seconds(), seconds(), prop_oneof![http, command]).prop_map(|(interval_s, timeout_s, probe)| Healthcheck {
-            interval_s,
-            timeout_s,
-            probe,
-        })
+        let on_unhealthy = proptest::sample::select(OnUnhealthy::ALL);
+        (seconds(), seconds(), prop_oneof![http, command], 1..9_u32, on_unhealthy).prop_map(
+            |(interval_s, timeout_s, probe, failure_threshold, on_unhealthy)| Healthcheck {
+                interval_s,
+                timeout_s,
+                probe,
+                failure_threshold,
+                on_unhealthy,
+            },
+        )
+    }
+
+    prop_compose! {
+        fn restart()(
+            mode in proptest::sample::select(RestartMode::ALL),
+            backoff_s in vec(seconds(), 1..5),
+            (reset_after_s, max_restarts, window_s) in (seconds(), any::<u32>(), seconds()),
+            success_exit_codes in vec(any::<i32>(), 0..3),
+            (jitter, daily, on_update) in any::<(bool, bool, bool)>(),
+        ) -> RestartPolicy {
+            RestartPolicy {
+                mode, backoff_s, reset_after_s, max_restarts, window_s, success_exit_codes, jitter, daily, on_update,
+            }
+        }
+    }
+
+    prop_compose! {
+        fn lifecycle()(
+            depends_on in vec(text(), 0..3),
+            restart in option::of(restart()),
+            activation in proptest::sample::select(Activation::ALL),
+            idle_stop_s in option::of(seconds()),
+            (signal, grace_s) in (option::of(proptest::sample::select(StopSignal::ALL)), option::of(seconds())),
+        ) -> Lifecycle {
+            Lifecycle { depends_on, restart, activation, idle_stop_s, stop: StopPolicy { signal, grace_s } }
+        }
+    }
+
+    fn status() -> impl Strategy<Value = Status> {
+        proptest::sample::select(&Status::ALL)
+    }
+
+    prop_compose! {
+        /// Any memory of a service.
+        pub(crate) fn progress()(
+            (failures_in_row, restarts, unhealthy_in_row) in any::<(u32, u64, u32)>(),
+            recent_starts in vec(any::<i64>().prop_map(EpochMs), 0..4),
+            (next_at, last_used_at, updated_at) in (time(), time(), time()),
+            last in option::of((any::<i64>(), option::of(status()), status(), text(), text())),
+        ) -> Progress {
+            let last_transition =
+                last.map(|(at, from, to, input, why)| Transition { at: EpochMs(at), from, to, input, why });
+            Progress {
+                failures_in_row, recent_starts, restarts, next_at, unhealthy_in_row, last_used_at, updated_at,
+                last_transition,
+            }
+        }
     }
 
     prop_compose! {
@@ -206,9 +316,9 @@ pub(crate) mod any {
             (name, cmd, args, cwd) in (text(), text(), vec(text(), 0..4), text()),
             (env, ports, ttl_minutes) in (texts(), vec(any::<u16>(), 0..4), any::<u64>()),
             attrs in object(json()),
-            healthcheck in healthcheck(),
+            (healthcheck, lifecycle) in (healthcheck(), prop_oneof![Just(Lifecycle::default()), lifecycle()]),
         ) -> Spec {
-            Spec { name, cmd, args, cwd, env, ports, ttl_minutes, attrs, healthcheck }
+            Spec { name, cmd, args, cwd, env, ports, ttl_minutes, attrs, healthcheck, lifecycle }
         }
     }
 
@@ -217,19 +327,19 @@ pub(crate) mod any {
         pub(crate) fn record()(
             (name, spec, agent, work_item, project) in ("[a-z0-9]{1,8}(-[a-z0-9]{1,4}){0,2}", spec(), text(), text(), text()),
             (worktree, generation, spec_hash) in (option::of(text()), generation(), text()),
-            status in proptest::sample::select(&Status::ALL),
+            status in status(),
             (healthy, alive, pid, process) in (any::<bool>(), any::<bool>(), option::of(pid()), option::of(process())),
             (started_at, ttl_expires_at, last_health_at) in (time(), time(), time()),
             health_proof in option::of(proptest::sample::select(&Proof::ALL)),
             (log_path, run_id, resolved_cmd, passed_env) in (text(), option::of(text()), text(), texts()),
             claim in option::of((identity(), text(), any::<i64>())),
             previous in option::of((generation(), option::of(process()), option::of(pid()), time())),
-            last_exit in option::of(exit()),
+            (last_exit, progress) in (option::of(exit()), progress()),
             unknown in btree_map("_.{0,5}", json(), 0..3),
         ) -> Record {
             Record {
                 name, spec, worktree, generation, spec_hash, status, healthy, alive, pid, process, started_at,
-                ttl_expires_at, last_health_at, health_proof, log_path, run_id, resolved_cmd, passed_env, last_exit,
+                ttl_expires_at, last_health_at, health_proof, log_path, run_id, resolved_cmd, passed_env, last_exit, progress,
                 owner: Owner { agent, work_item, project },
                 claim: claim.map(|(maker, verb, at)| Claim { maker, verb, at: EpochMs(at) }),
                 previous: previous.map(|(generation, process, legacy_pid, started_at)| Previous { generation, process, legacy_pid, started_at }),

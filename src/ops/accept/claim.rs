@@ -4,7 +4,7 @@ use crate::base::error::Result;
 use crate::health::ports::wanted_ports;
 use crate::lifecycle::accept::{self, Action, Step, Wanted};
 use crate::process;
-use crate::service::{Record, Status};
+use crate::service::{Progress, Record, Status};
 use crate::state::Document;
 
 use super::super::start::{self, PLANS_MAX, Start, Starter};
@@ -222,6 +222,7 @@ fn record(
         claim: None,
         previous: None,
         last_exit: None,
+        progress: Progress::default(),
         unknown: old.map(|old| old.unknown.clone()).unwrap_or_default(),
     }
 }

@@ -96,6 +96,8 @@ fn order(starter: &Starter<'_>, record: &Record, generation: &Generation) -> Res
     }
     files::open_append(log_path)
         .map_err(|error| Error::io(format!("the log `{}` cannot be opened", record.log_path), error))?;
+    let stop = record.spec.lifecycle.stop;
+    let grace = stop.grace(starter.context.stop_grace());
     let launch = Launch {
         name: record.name.clone(),
         generation: generation.clone(),
@@ -105,7 +107,11 @@ fn order(starter: &Starter<'_>, record: &Record, generation: &Generation) -> Res
         env: environment(record),
         log_path: record.log_path.clone(),
         ttl_expires_at: record.ttl_expires_at,
-        grace_ms: u64::try_from(starter.context.stop_grace().as_millis()).unwrap_or(u64::MAX),
+        grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
+        stop_signal: stop.signal(),
+        restart: record.spec.lifecycle.restart.clone(),
+        progress: record.progress.clone(),
+        origin: generation.clone(),
     };
     let run_dir = starter.context.root.run_dir(&record.name, generation);
     state::write_launch(&run_dir, &launch, record)?;

@@ -14,7 +14,7 @@ pub(super) fn judge(trial: &mut Trial<'_>, spec: &Fields<'_>, folder: &str) -> H
     let Some(fields) = spec.get("healthcheck").and_then(Fields::open) else {
         let message = format!("{} has no healthcheck", trial.notes.who());
         trial.fail(&spec.place("healthcheck"), Code::HealthcheckMissing, message, EXAMPLE);
-        return Healthcheck { interval_s: 1.0, timeout_s: 1.0, probe: nothing };
+        return Healthcheck::of(nothing);
     };
     let kind = fields.get("type").and_then(|spot| spot.node.text());
     let is_known = matches!(kind.as_deref(), Some("http" | "command"));
@@ -39,7 +39,7 @@ pub(super) fn judge(trial: &mut Trial<'_>, spec: &Fields<'_>, folder: &str) -> H
         }
         _ => nothing,
     };
-    Healthcheck { interval_s: interval_s.unwrap_or(default_s), timeout_s, probe }
+    Healthcheck { interval_s: interval_s.unwrap_or(default_s), timeout_s, ..Healthcheck::of(probe) }
 }
 
 /// A field that holds seconds.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Trial, args, attrs, cmd, cwd, env, healthcheck, keys, name, ports, ttl};
-use crate::service::Spec;
+use crate::service::{Lifecycle, Spec};
 use crate::sidecar::codes::Code;
 use crate::sidecar::notes::shown;
 use crate::sidecar::spot::{Fields, Spot};
@@ -42,7 +42,7 @@ fn one(trial: &mut Trial<'_>, fields: &Fields<'_>) -> Spec {
     let ttl_minutes = ttl::judge(trial, fields);
     let attrs = attrs::judge(trial, fields);
     let healthcheck = healthcheck::judge(trial, fields, &folder);
-    Spec { name, cmd, args, cwd, env, ports, ttl_minutes, attrs, healthcheck }
+    Spec { name, cmd, args, cwd, env, ports, ttl_minutes, attrs, healthcheck, lifecycle: Lifecycle::default() }
 }
 
 /// What holds between `spec` and those before it: no name twice; a port twice is odd.

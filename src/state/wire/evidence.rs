@@ -2,13 +2,15 @@
 //! these change by addition only.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::base::clock::EpochMs;
 use crate::base::json::Plain;
-use crate::service::{ExitRecord, Identity};
+use crate::service::{ExitRecord, Identity, Progress, StopSignal, restart_json};
 use crate::state::evidence::{Launch, Started};
 
 use super::RecordJson;
+use super::lifecycle::{RestartIn, stop_signal};
 use super::parts::{Env, EnvRef, Pid, code_and_signal, exit_record, generation};
 
 /// The format of all four files.
@@ -27,7 +29,23 @@ pub(in crate::state) struct LaunchFile<'a> {
     log_path: &'a str,
     ttl_expires_at: Option<i64>,
     grace_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_signal: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restart: Option<Value>,
+    #[serde(skip_serializing_if = "is_zero")]
+    failures_in_row: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    recent_starts: Vec<i64>,
+    #[serde(skip_serializing_if = "is_zero")]
+    restarts: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'a str>,
     record: RecordJson<'a>,
+}
+
+fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
 }
 
 impl<'a> LaunchFile<'a> {
@@ -43,6 +61,14 @@ impl<'a> LaunchFile<'a> {
             log_path: &launch.log_path,
             ttl_expires_at: launch.ttl_expires_at.map(|at| at.0),
             grace_ms: launch.grace_ms,
+            stop_signal: Some(launch.stop_signal)
+                .filter(|signal| *signal != StopSignal::default())
+                .map(StopSignal::word),
+            restart: launch.restart.as_ref().map(restart_json),
+            failures_in_row: launch.progress.failures_in_row,
+            recent_starts: launch.progress.recent_starts.iter().map(|at| at.0).collect(),
+            restarts: launch.progress.restarts,
+            origin: Some(launch.origin.as_str()).filter(|_| launch.origin != launch.generation),
             record,
         }
     }
@@ -61,14 +87,26 @@ pub(in crate::state) struct LaunchOrders {
     log_path: String,
     ttl_expires_at: Option<i64>,
     grace_ms: u64,
+    stop_signal: Option<String>,
+    restart: Option<RestartIn>,
+    // No flattened struct: it would hold every other key of the file in memory, the record too.
+    #[serde(default)]
+    failures_in_row: u32,
+    #[serde(default)]
+    recent_starts: Vec<i64>,
+    #[serde(default)]
+    restarts: u64,
+    origin: Option<String>,
 }
 
 impl LaunchOrders {
     pub(in crate::state) fn into_launch(self) -> Result<Launch, String> {
         known(self.version)?;
+        let its_generation = generation(Some(self.generation))?.ok_or("no generation")?;
         Ok(Launch {
             name: self.name,
-            generation: generation(Some(self.generation))?.ok_or("no generation")?,
+            origin: generation(self.origin)?.unwrap_or_else(|| its_generation.clone()),
+            generation: its_generation,
             program: self.program,
             args: self.args,
             cwd: self.cwd,
@@ -76,6 +114,15 @@ impl LaunchOrders {
             log_path: self.log_path,
             ttl_expires_at: self.ttl_expires_at.map(EpochMs),
             grace_ms: self.grace_ms,
+            stop_signal: self.stop_signal.map_or(Ok(StopSignal::default()), stop_signal)?,
+            // What a later version says beyond is not this one's to keep: the orders are written anew from the record.
+            restart: self.restart.map(RestartIn::into_parts).transpose()?.map(|(restart, _)| restart),
+            progress: Progress {
+                failures_in_row: self.failures_in_row,
+                recent_starts: self.recent_starts.into_iter().map(EpochMs).collect(),
+                restarts: self.restarts,
+                ..Progress::default()
+            },
         })
     }
 }

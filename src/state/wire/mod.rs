@@ -4,6 +4,7 @@
 
 mod evidence;
 mod glimpse;
+mod lifecycle;
 mod object;
 mod parts;
 mod read;
@@ -35,7 +36,8 @@ pub fn record_from_json(value: Value) -> Result<Record, String> {
     read::record(value).map_err(|error| error.to_string())
 }
 
-/// The keys of a record, each once: reading, writing, schema and tests go by this table.
+/// The keys of a record, each once: reading, writing, schema and tests go by this table. Those after `last_exit` are the
+/// lifecycle's, absent where they say nothing.
 macro_rules! fields {
     ($($variant:ident $word:literal)*) => {
         /// A key of a record that this version knows.
@@ -89,4 +91,17 @@ fields! {
     Claim "claim"
     Previous "previous"
     LastExit "last_exit"
+    DependsOn "depends_on"
+    Restart "restart"
+    Activation "activation"
+    IdleStopS "idle_stop_s"
+    Stop "stop"
+    FailuresInRow "failures_in_row"
+    RecentStarts "recent_starts"
+    Restarts "restarts"
+    NextAt "next_at"
+    UnhealthyInRow "unhealthy_in_row"
+    LastUsedAt "last_used_at"
+    UpdatedAt "updated_at"
+    LastTransition "last_transition"
 }

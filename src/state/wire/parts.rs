@@ -11,7 +11,10 @@ use serde_json::Value;
 use super::object::{Unknown, object, required};
 use crate::base::clock::EpochMs;
 use crate::base::ids::Generation;
-use crate::service::{Claim, EnvVars, Exit, ExitCause, ExitRecord, Healthcheck, Identity, Previous, Probe, Process};
+use crate::service::{
+    Claim, EnvVars, Exit, ExitCause, ExitRecord, FAILURE_THRESHOLD, Healthcheck, Identity, OnUnhealthy, Previous,
+    Probe, Process,
+};
 
 /// What a legacy healthcheck that does not say its times means: the defaults of the sidecar.
 const INTERVAL_S: f64 = 1.0;
@@ -102,6 +105,8 @@ object! {
         expect_regex "expect_regex": String,
         interval_s "interval_s": f64,
         timeout_s "timeout_s": f64,
+        failure_threshold "failure_threshold": u32,
+        on_unhealthy "on_unhealthy": String,
     }
 }
 
@@ -120,10 +125,16 @@ impl HealthcheckIn {
             },
             other => return Err(format!("`{}` is no type of probe", other.escape_debug())),
         };
+        let on_unhealthy = self.on_unhealthy.map_or(Ok(OnUnhealthy::default()), |word| {
+            OnUnhealthy::parse(&word)
+                .ok_or_else(|| format!("`on_unhealthy`: `{}` is no such word", word.escape_debug()))
+        });
         let check = Healthcheck {
             interval_s: self.interval_s.unwrap_or(INTERVAL_S),
             timeout_s: self.timeout_s.unwrap_or(TIMEOUT_S),
             probe,
+            failure_threshold: self.failure_threshold.unwrap_or(FAILURE_THRESHOLD),
+            on_unhealthy: on_unhealthy?,
         };
         Ok((check, self.unknown))
     }
@@ -152,6 +163,12 @@ impl Serialize for HealthcheckOut<'_> {
         }
         map.serialize_entry("interval_s", &Seconds(self.0.interval_s))?;
         map.serialize_entry("timeout_s", &Seconds(self.0.timeout_s))?;
+        if self.0.failure_threshold != FAILURE_THRESHOLD {
+            map.serialize_entry("failure_threshold", &self.0.failure_threshold)?;
+        }
+        if self.0.on_unhealthy != OnUnhealthy::default() {
+            map.serialize_entry("on_unhealthy", self.0.on_unhealthy.word())?;
+        }
         rest(map, self.1)
     }
 }
@@ -334,7 +351,7 @@ pub(super) fn generation(word: Option<String>) -> Result<Option<Generation>, Str
 }
 
 /// Ends an object with the keys that this version does not know.
-fn rest<M: SerializeMap>(map: M, unknown: Option<&Value>) -> Result<M::Ok, M::Error> {
+pub(super) fn rest<M: SerializeMap>(map: M, unknown: Option<&Value>) -> Result<M::Ok, M::Error> {
     rest_but(map, unknown, None)
 }
 

@@ -8,10 +8,11 @@ use serde_json::{Map, Value};
 
 use crate::base::clock::EpochMs;
 use crate::base::json::{Plain, PlainObject, from_slice_to_depth};
-use crate::service::{Healthcheck, Owner, Proof, Record, Spec, Status, is_kebab_case};
+use crate::service::{Activation, Healthcheck, Lifecycle, Owner, Progress, Proof, Record, Spec, Status, is_kebab_case};
 use crate::state::{DEPTH_MAX, Document, Malformed, VERSION};
 
 use super::Field;
+use super::lifecycle::{RestartIn, StopIn, TransitionIn};
 use super::object::{Key, Unknown, named, required};
 use super::parts::{ClaimIn, Env, ExitIn, HealthcheckIn, Pid, PreviousIn, ProcessIn, generation};
 
@@ -204,6 +205,8 @@ struct Draft {
     claim: Option<crate::service::Claim>,
     previous: Option<crate::service::Previous>,
     last_exit: Option<crate::service::ExitRecord>,
+    lifecycle: Lifecycle,
+    progress: Progress,
     unknown: Unknown,
 }
 
@@ -245,6 +248,25 @@ impl Draft {
             Field::Claim => self.claim = self.part(field, map, ClaimIn::into_parts)?,
             Field::Previous => self.previous = self.part(field, map, PreviousIn::into_parts)?,
             Field::LastExit => self.last_exit = self.part(field, map, ExitIn::into_parts)?,
+            Field::DependsOn => self.lifecycle.depends_on = or_empty(field, map)?,
+            Field::Restart => self.lifecycle.restart = self.part(field, map, RestartIn::into_parts)?,
+            Field::Activation => {
+                self.lifecycle.activation = word(field, map, Activation::parse)?.unwrap_or_default();
+            }
+            Field::IdleStopS => self.lifecycle.idle_stop_s = value(field, map)?,
+            Field::Stop => self.lifecycle.stop = self.part(field, map, StopIn::into_parts)?.unwrap_or_default(),
+            Field::FailuresInRow => self.progress.failures_in_row = or_empty(field, map)?,
+            Field::RecentStarts => {
+                self.progress.recent_starts = or_empty::<A, Vec<i64>>(field, map)?.into_iter().map(EpochMs).collect();
+            }
+            Field::Restarts => self.progress.restarts = or_empty(field, map)?,
+            Field::NextAt => self.progress.next_at = moment(field, map)?,
+            Field::UnhealthyInRow => self.progress.unhealthy_in_row = or_empty(field, map)?,
+            Field::LastUsedAt => self.progress.last_used_at = moment(field, map)?,
+            Field::UpdatedAt => self.progress.updated_at = moment(field, map)?,
+            Field::LastTransition => {
+                self.progress.last_transition = self.part(field, map, TransitionIn::into_parts)?;
+            }
         }
         Ok(())
     }
@@ -288,6 +310,7 @@ impl Draft {
             ttl_minutes,
             attrs: self.attrs,
             healthcheck: required(self.healthcheck, Field::Healthcheck.word())?,
+            lifecycle: self.lifecycle,
             cmd,
         };
         Ok(Record {
@@ -314,6 +337,7 @@ impl Draft {
             claim: self.claim,
             previous: self.previous,
             last_exit: self.last_exit,
+            progress: self.progress,
             unknown: self.unknown,
         })
     }
@@ -326,6 +350,10 @@ fn value<'de, A: MapAccess<'de>, T: Deserialize<'de>>(field: Field, map: &mut A)
 
 fn or_empty<'de, A: MapAccess<'de>, T: Deserialize<'de> + Default>(field: Field, map: &mut A) -> Result<T, A::Error> {
     value(field, map).map(Option::unwrap_or_default)
+}
+
+fn moment<'de, A: MapAccess<'de>>(field: Field, map: &mut A) -> Result<Option<EpochMs>, A::Error> {
+    Ok(value::<A, i64>(field, map)?.map(EpochMs))
 }
 
 fn word<'de, A: MapAccess<'de>, T>(

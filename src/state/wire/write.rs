@@ -6,10 +6,11 @@ use serde_json::{Map, Value};
 
 use crate::base::clock::EpochMs;
 use crate::base::ids::Generation;
-use crate::service::Proof;
+use crate::service::{Lifecycle, Progress, Proof, lifecycle_json};
 use crate::state::{Document, Malformed, etag};
 
 use super::glimpse::{SUM_END, SUM_OPENING};
+use super::lifecycle::{Declared, TransitionOut};
 use super::parts::{ClaimOut, EnvRef, ExitOut, HealthcheckOut, PreviousOut, ProcessOut};
 use super::{Field, RecordJson};
 
@@ -93,6 +94,8 @@ impl Serialize for RecordJson<'_> {
         map.put(Field::Previous, &record.previous.as_ref().map(|previous| PreviousOut(previous, more)))?;
         let more = map.more(Field::LastExit);
         map.put(Field::LastExit, &record.last_exit.as_ref().map(|exit| ExitOut(exit, more)))?;
+        map.put_lifecycle(&record.spec.lifecycle)?;
+        map.put_progress(&record.progress)?;
         map.end()
     }
 }
@@ -110,6 +113,38 @@ struct Keys<'a, M> {
 impl<'a, M: SerializeMap> Keys<'a, M> {
     fn put<T: Serialize + ?Sized>(&mut self, field: Field, value: &T) -> Result<(), M::Error> {
         self.map.serialize_entry(field.word(), value)
+    }
+
+    /// What was declared, as far as it says anything.
+    fn put_lifecycle(&mut self, lifecycle: &Lifecycle) -> Result<(), M::Error> {
+        let declared = lifecycle_json(lifecycle);
+        for field in [Field::DependsOn, Field::Restart, Field::Activation, Field::IdleStopS, Field::Stop] {
+            match (declared.get(field.word()), self.more(field)) {
+                (Some(value), more) => self.put(field, &Declared(value, more))?,
+                (None, Some(more)) => self.put(field, more)?,
+                (None, None) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What has become of the service, as far as anything has.
+    fn put_progress(&mut self, progress: &Progress) -> Result<(), M::Error> {
+        self.put_some(Field::FailuresInRow, (progress.failures_in_row > 0).then_some(progress.failures_in_row))?;
+        let starts: Vec<i64> = progress.recent_starts.iter().map(|at| at.0).collect();
+        self.put_some(Field::RecentStarts, (!starts.is_empty()).then_some(starts))?;
+        self.put_some(Field::Restarts, (progress.restarts > 0).then_some(progress.restarts))?;
+        self.put_some(Field::NextAt, millis(progress.next_at))?;
+        self.put_some(Field::UnhealthyInRow, (progress.unhealthy_in_row > 0).then_some(progress.unhealthy_in_row))?;
+        self.put_some(Field::LastUsedAt, millis(progress.last_used_at))?;
+        self.put_some(Field::UpdatedAt, millis(progress.updated_at))?;
+        let more = self.more(Field::LastTransition);
+        let last = progress.last_transition.as_ref().map(|transition| TransitionOut(transition, more));
+        self.put_some(Field::LastTransition, last)
+    }
+
+    fn put_some<T: Serialize>(&mut self, field: Field, value: Option<T>) -> Result<(), M::Error> {
+        value.map_or(Ok(()), |value| self.put(field, &value))
     }
 
     fn more(&self, field: Field) -> Option<&'a Value> {
