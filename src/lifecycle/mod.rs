@@ -8,6 +8,7 @@ pub mod drawn;
 pub mod health;
 pub mod invariants;
 pub mod orphan;
+pub mod restart;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod stop;

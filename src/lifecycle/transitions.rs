@@ -4,7 +4,8 @@
 
 use std::fmt;
 
-use crate::service::{Exit, Status};
+use crate::base::clock::EpochMs;
+use crate::service::{Exit, Record, Status, Transition};
 
 /// Something that happens to a service, or that somebody decides about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,7 +101,7 @@ const fn row(input: Input) -> [Cell; 7] {
         Input::Updated              => [NO,      NO,      STARTS,  NO,      NO,      NO,      NO     ],
         Input::Spawned              => [NO,      RUNS,    NO,      NO,      NO,      NO,      NO     ],
         Input::SpawnFailed          => [NO,      FAILED,  NO,      NO,      NO,      NO,      NO     ],
-        Input::StartAgainFailed     => [NO,      WAITS,   NO,      NO,      NO,      NO,      NO     ],
+        Input::StartAgainFailed     => [NO,      WAITS,   NO,      WAITS,    NO,      NO,      NO     ],
         Input::FirstHealthy         => [NO,      NO,      RUNS,    NO,      NO,      NO,      NO     ],
         Input::FirstHealthFailed    => [NO,      NO,      FAILED,  NO,      NO,      NO,      NO     ],
         Input::Exited(Ended::Code
@@ -140,6 +141,25 @@ pub const fn next(status: Status, input: Input) -> Result<Status, Illegal> {
         Some(next) => Ok(next),
         None => Err(Illegal { status, input }),
     }
+}
+
+/// Moves `record` by `input` and writes down when, from where, by what and why. What belongs to the status that it leaves, the
+/// moment of the next start, goes with it. An illegal move leaves the record as it is.
+pub fn apply(record: &mut Record, input: Input, now: EpochMs, why: impl Into<String>) -> Result<(), Illegal> {
+    let to = next(record.status, input)?;
+    let from = Some(record.status);
+    let (input, why) = (input.word().to_owned(), why.into());
+    record.progress.last_transition = Some(Transition { at: now, from, to, input, why });
+    if to != Status::Backoff {
+        record.progress.next_at = None;
+    }
+    record.status = to;
+    Ok(())
+}
+
+/// What last moved `record`, if that was written down.
+pub fn last_input(record: &Record) -> Option<Input> {
+    record.progress.last_transition.as_ref().and_then(|last| Input::parse(&last.input))
 }
 
 /// A move that the table does not have.
@@ -276,6 +296,7 @@ impl Input {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample::record;
     use super::*;
 
     /// Every legal move, told from where it starts; the table tells it from what happens.
@@ -318,7 +339,7 @@ mod tests {
             &[
                 ("starting", "backoff-over ensure claimed"),
                 ("running", "restarted adopted"),
-                ("backoff", "exited-code exited-signal exited-unknown dead-at-sweep other-boot"),
+                ("backoff", "start-again-failed exited-code exited-signal exited-unknown dead-at-sweep other-boot"),
                 ("failed", "gave-up"),
                 ("stopped", "finished declared"),
                 ("queued", "freed"),
@@ -368,6 +389,31 @@ mod tests {
         let words = MOVES.iter().flat_map(|(_, moves)| moves.iter()).flat_map(|(_, inputs)| inputs.split(' '));
         for word in words {
             assert!(Input::parse(word).is_some(), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_move_is_written_down_and_an_illegal_one_changes_nothing() {
+        for status in Status::ALL {
+            for input in Input::ALL {
+                let mut before = record(status);
+                before.progress.next_at = Some(EpochMs(7));
+                let mut after = before.clone();
+                match apply(&mut after, input, EpochMs(5), "so") {
+                    Err(illegal) => {
+                        assert_eq!((illegal.status, illegal.input), (status, input));
+                        assert_eq!(after, before);
+                    }
+                    Ok(()) => {
+                        let last = after.progress.last_transition.clone().expect("it is written down");
+                        assert_eq!((last.from, Ok(last.to)), (Some(status), next(status, input)));
+                        assert_eq!((last.at, last.why.as_str(), last_input(&after)), (EpochMs(5), "so", Some(input)));
+                        assert_eq!(after.progress.next_at.is_some(), after.status == Status::Backoff, "{last:?}");
+                        let Record { status, progress, .. } = after.clone();
+                        assert_eq!(after, Record { status, progress, ..before }, "nothing else is touched");
+                    }
+                }
+            }
         }
     }
 
