@@ -123,7 +123,7 @@ mod system {
 mod system {
     use super::{EXEC_LOOKS_MAX, EXEC_PAUSE, Generation, Memory, PathBuf, io};
     use crate::process::MINIONS_GENERATION;
-    use crate::process::look::snapshot::look;
+    use crate::process::look::snapshot::{check_files, look};
     use sysinfo::{Process, ProcessRefreshKind, ProcessStatus, UpdateKind};
 
     fn ask<T>(pid: u32, what: ProcessRefreshKind, take: impl FnOnce(&Process) -> Option<T>) -> Option<T> {
@@ -149,9 +149,13 @@ mod system {
         Vec::new()
     }
 
-    /// The crate does not tell want of open files from a process that is gone (docs/guarantees.md, 4).
+    /// No mark is only believed where there were files enough to read one.
     pub(super) fn mark(pid: u32) -> io::Result<Option<Generation>> {
-        Ok(find_mark(pid))
+        let mark = find_mark(pid);
+        if mark.is_none() {
+            check_files()?;
+        }
+        Ok(mark)
     }
 
     /// In the middle of an exec there is a program already and neither environment nor arguments: then it is asked again.

@@ -1,6 +1,7 @@
 //! The process table as the sysinfo crate shows it, for systems without /proc. Impure: asks the system.
 //!
-//! Weaker than `snapshot_linux`: start times are whole seconds and the boot is known by its time only.
+//! Weaker than `snapshot_linux`: start times are whole seconds and the boot is known by its time only. The crate takes what it
+//! cannot open for what is not there, so that files to spare are asked for before absence is believed.
 
 #![cfg_attr(linux_calls, expect(dead_code, reason = "compiled everywhere so that it cannot rot; a test compares it"))]
 
@@ -16,12 +17,15 @@ use super::snapshot_linux::Seen;
 /// Before the second in which a boot began.
 const BOOT_PREFIX: &str = "boot-";
 
-/// Looks at one process; `None` if there is none of that pid.
+/// As many files as the crate may have open at once: the list of processes, one of its folders, a file in that, and one to spare.
+const FILES_AT_ONCE: usize = 4;
+
+/// Looks at one process; `None` if there is none of that pid. Errors: `EMFILE` where it cannot be told for want of open files.
 pub(super) fn see(pid: u32) -> io::Result<Option<Seen>> {
     look(pid, ProcessRefreshKind::nothing(), |process| process.map(seen))
 }
 
-/// Takes from one process what of it was asked for; `None` if there is none of that pid.
+/// Takes from one process what of it was asked for; `None` if there is none of that pid. Errors: see [`see`].
 pub(super) fn look<T>(
     pid: u32,
     what: ProcessRefreshKind,
@@ -30,11 +34,24 @@ pub(super) fn look<T>(
     let mut system = System::new().map_err(io::Error::other)?;
     let wanted = Pid::from_u32(pid);
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[wanted]), true, what.without_tasks());
-    Ok(take(system.process(wanted)))
+    let process = system.process(wanted);
+    if process.is_none() {
+        check_files()?;
+    }
+    Ok(take(process))
+}
+
+/// Fails where there are not files enough to look at a process.
+pub(super) fn check_files() -> io::Result<()> {
+    use rustix::fs::{Mode, OFlags};
+    let null = || rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let held: Result<Vec<std::os::fd::OwnedFd>, _> = (0..FILES_AT_ONCE).map(|_| null()).collect();
+    Ok(held.map(drop)?)
 }
 
 /// Looks at every process that this user can see, in no order.
 pub(super) fn see_all() -> io::Result<Vec<Seen>> {
+    check_files()?;
     let mut system = System::new().map_err(io::Error::other)?;
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing().without_tasks());
     Ok(system.processes().values().map(seen).collect())

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::faults::in_namespace;
-use crate::support::{World, is_alive, kill, pid_of, shim_of, wait_for};
+use crate::support::{World, await_other_start, is_alive, kill_shim, pid_of, shim_of, wait_for};
 
 /// Services per round; each gives two pids away, its own and its shim's.
 const SERVICES: usize = 10;
@@ -64,10 +64,10 @@ fn reuse_pids(rounds: usize) {
         let records = world.records();
         let pids: Vec<u32> = records.iter().flat_map(|record| [shim_of(record), pid_of(record)]).collect();
         assert_eq!(pids.len(), 2 * SERVICES);
-        // The service dies with its shim.
-        records.iter().for_each(|record| kill(shim_of(record)));
+        records.iter().for_each(kill_shim);
         let is_free = |pid: &u32| !std::path::Path::new(&format!("/proc/{pid}")).exists();
         wait_for("nobody has these pids", || pids.iter().all(is_free));
+        await_other_start(&records);
         let mut bystanders: Vec<Child> = pids.iter().map(|pid| bystander(*pid)).collect();
 
         let verb = COMMANDS[round % COMMANDS.len()];

@@ -1,6 +1,7 @@
-//! Commands killed at random moments, each followed by `reconcile`: then every live service is in a record, every record is
-//! true, and nothing is there twice.
+//! Commands, shims and services killed at random moments, followed by `reconcile`: then every live service is in a record,
+//! every record is true, and nothing is there twice.
 
+use std::collections::BTreeMap;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -10,9 +11,10 @@ use crate::support::{World, is_alive, kill, pid_of, shim_of, wait_for};
 use crate::truth::{NAMES, expect_no_finding, expect_truth, specs};
 use crate::weaker::weaker;
 
-/// Rounds in every run of the tests; `soak` has its own.
-const ROUNDS: u64 = 40;
-/// A command is killed at some moment of these first microseconds, which are all of its life and a little more.
+/// Kills in every run of the tests; `soak` has its own.
+const KILLS: usize = 40;
+/// A command is killed at some moment of these first microseconds, which are all of its life; sooner is likelier than later,
+/// for most commands take a tenth of it.
 const MOMENTS_US: u64 = 60_000;
 
 /// Numbers that look random and are the same in every run: xorshift64, from Marsaglia, "Xorshift RNGs" (2003).
@@ -27,39 +29,83 @@ impl Numbers {
     }
 }
 
+/// Every command that changes something, some of them more often than others, so that there is mostly something to change.
+const COMMANDS: [&[&str]; 15] = [
+    &["accept", "ripley", "--project", "shop"],
+    &["accept", "ripley", "--project", "shop"],
+    &["accept", "ripley", "--project", "shop", "--no-wait"],
+    &["accept", "--all", "--project", "shop"],
+    &["accept", "--all", "--project", "shop"],
+    &["restart", "NAME"],
+    &["restart", "NAME"],
+    &["stop", "NAME"],
+    &["renew", "NAME"],
+    &["sweep"],
+    &["reconcile"],
+    &["healthcheck"],
+    &["release", "WORK"],
+    &["remove-project", "shop"],
+    &["restart", "plain", "scattered", "stubborn"],
+];
+
 /// Starts some command, whichever comes.
 fn start_any(world: &World, numbers: &mut Numbers) -> (String, Child) {
-    let name = NAMES[usize::try_from(numbers.below(3)).expect("small")];
-    let args: Vec<&str> = match numbers.below(8) {
-        0..=2 => {
-            // Sometimes the same specs, sometimes others.
-            world.declare("ripley", &specs(world, 100 + numbers.below(2)));
-            vec!["accept", "ripley"]
-        }
-        3 | 4 => vec!["restart", name],
-        5 => vec!["stop", name],
-        6 => vec![if numbers.below(2) == 0 { "sweep" } else { "reconcile" }],
-        _ => vec!["renew", name],
+    let mut one_of = |count: usize| usize::try_from(numbers.below(count as u64)).expect("small");
+    let name = NAMES[one_of(NAMES.len())];
+    let work = world.dir.path().join("work").display().to_string();
+    let words = COMMANDS[one_of(COMMANDS.len())];
+    if words[0] == "accept" {
+        // Sometimes the same specs, sometimes others.
+        world.declare("ripley", &specs(world, 100 + one_of(2) as u64));
+    }
+    let with_names = |word: &&'static str| match *word {
+        "NAME" => name.to_owned(),
+        "WORK" => work.clone(),
+        plain => plain.to_owned(),
     };
-    let child = world.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let args: Vec<String> = words.iter().map(with_names).collect();
+    let mut command = world.command(&[]);
+    let child = command.args(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     (args.join(" "), child)
 }
 
-fn kill_at_random(rounds: u64, seed: u64) {
+/// What has been killed before it was done.
+#[derive(Debug, Default)]
+struct Killed {
+    rounds: usize,
+    commands: BTreeMap<String, usize>,
+    shims: usize,
+    services: usize,
+}
+
+impl Killed {
+    fn all(&self) -> usize {
+        self.commands.values().sum::<usize>() + self.shims + self.services
+    }
+}
+
+fn kill_at_random(kills: usize, seed: u64) -> Killed {
     let world = World::new();
     world.set(&json!({"stopGraceSec": 0.05}));
     let mut numbers = Numbers(seed);
-    for round in 0..rounds {
+    let mut killed = Killed::default();
+    while killed.all() < kills {
+        let round = killed.rounds;
+        killed.rounds += 1;
         // Sometimes two at once, of which one or both are killed; sometimes a service's shim, or a service.
         let count = 1 + numbers.below(2);
         let mut commands: Vec<(String, Child)> = (0..count).map(|_| start_any(&world, &mut numbers)).collect();
-        std::thread::sleep(Duration::from_micros(numbers.below(MOMENTS_US)));
+        let latest = numbers.below(MOMENTS_US) + 1;
+        std::thread::sleep(Duration::from_micros(numbers.below(latest)));
         let spared = numbers.below(4);
-        for (at, (_, child)) in commands.iter_mut().enumerate() {
+        for (at, (words, child)) in commands.iter_mut().enumerate() {
             if at as u64 != spared {
                 child.kill().expect("our own child");
             }
-            child.wait().expect("our own child");
+            if child.wait().expect("our own child").code().is_none() {
+                let verb = words.split(' ').next().unwrap_or_default();
+                *killed.commands.entry(verb.to_owned()).or_default() += 1;
+            }
         }
         if numbers.below(6) == 0
             && let Some(record) = world.records().iter().find(|record| record["status"] == "running")
@@ -71,6 +117,7 @@ fn kill_at_random(rounds: u64, seed: u64) {
                 kill(victim);
                 // A service dies with its shim, but not in the same moment.
                 wait_for("the service is dead", || !is_alive(pid_of(record)));
+                *(if is_shim { &mut killed.shims } else { &mut killed.services }) += 1;
             }
         }
         let told = world.run(&["reconcile", "--format", "json"]);
@@ -80,16 +127,20 @@ fn kill_at_random(rounds: u64, seed: u64) {
         expect_truth(&world, &story);
         expect_no_finding(&world, &story);
     }
+    killed
 }
 
 #[test]
 fn whatever_is_killed_at_any_moment_the_next_reconcile_makes_every_record_true() {
-    kill_at_random(ROUNDS, 0x9e37_79b9_7f4a_7c15);
+    kill_at_random(KILLS, 0x9e37_79b9_7f4a_7c15);
 }
 
 #[test]
 #[ignore = "takes minutes: part of the soak"]
 fn a_thousand_kills_lose_nothing() {
-    let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos();
-    kill_at_random(1000, u64::try_from(seed & 0x7fff_ffff_ffff_ffff).expect("63 bits") | 1);
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let seed = u64::try_from(since.as_nanos() & 0x7fff_ffff_ffff_ffff).expect("63 bits") | 1;
+    let begun = std::time::Instant::now();
+    let killed = kill_at_random(1000, seed);
+    eprintln!("seed {seed}: {killed:?} in {:?}", begun.elapsed());
 }

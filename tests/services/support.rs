@@ -216,19 +216,21 @@ pub(crate) fn is_alive(pid: u32) -> bool {
 /// A process that is none of ours and can be told from those of `record`: one that started in the same tick, elsewhere in the same
 /// second, would be the same to whoever finds it under the same pid.
 pub(crate) fn stranger_to(record: &Value) -> std::process::Child {
-    let known = ["start_ticks", "shim_start_ticks"].map(|key| record["process"][key].as_u64().unwrap());
-    loop {
-        let mut stranger = Command::new("sleep").arg("1000").spawn().unwrap();
-        let identity = minions_managed::process::observe_identity(stranger.id()).unwrap().unwrap();
-        if !known.contains(&identity.start_ticks) {
-            return stranger;
-        }
-        stranger.kill().unwrap();
-        stranger.wait().unwrap();
-        if weaker("who a process is") {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
+    await_other_start(std::slice::from_ref(record));
+    Command::new("sleep").arg("1000").spawn().unwrap()
+}
+
+/// Waits until who starts from now on can be told from everybody in `records` by the start alone.
+pub(crate) fn await_other_start(records: &[Value]) {
+    let ticks = |record: &Value| ["start_ticks", "shim_start_ticks"].map(|key| record["process"][key].as_u64());
+    let latest = records.iter().flat_map(ticks).flatten().max().unwrap_or_default();
+    wait_for("the clock of processes has moved on", || {
+        let mut trial = Command::new("sleep").arg("1000").spawn().unwrap();
+        let identity = minions_managed::process::observe_identity(trial.id()).unwrap().unwrap();
+        trial.kill().unwrap();
+        trial.wait().unwrap();
+        identity.start_ticks > latest
+    });
 }
 
 /// One variable of a process's environment.

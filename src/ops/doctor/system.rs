@@ -10,8 +10,9 @@ use super::finding::{Area, Finding, counted};
 /// From here on zombies crowd the process table: the usual limit of a container is a few thousand.
 const UNREAPED_MANY: usize = 1000;
 
-/// A first process that reaps does so at once; on a busy machine it may take longer than anyone would wait for `doctor`.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// A first process that reaps does so at once. Where it never does, each check-up takes this much longer; where it is only
+/// busy, a note too many is the worst.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 pub(super) struct Facts {
     abilities: Abilities,
