@@ -70,6 +70,11 @@ pub fn new_run_id(now: EpochMs) -> String {
     format!("run-{}", unique_hex(now))
 }
 
+/// The id of one event: `evt-` and 24 hex digits that sort by time.
+pub fn new_event_id(now: EpochMs) -> String {
+    format!("evt-{}", unique_hex(now))
+}
+
 /// Fills `bytes` with the kernel's randomness. Only a kernel without getrandom (before Linux 3.17) has none.
 #[cfg(linux_calls)]
 pub fn fill_random(bytes: &mut [u8]) -> std::io::Result<()> {

@@ -1,6 +1,8 @@
 //! What a service is: the wish (`spec`, `policy`), what we know (`record`, `progress`), one life (`life`), whose it is (`scope`), who it is
-//! to the system (`identity`). Plain data and pure functions; no files, no processes, no JSON.
+//! to the system (`identity`), what happened to it (`event`). Plain data and pure functions; no files, no processes, no JSON.
 
+mod event;
+mod event_wire;
 mod expect;
 mod identity;
 mod life;
@@ -12,6 +14,8 @@ mod scope;
 mod spec;
 mod wire;
 
+pub use event::{Draft, Event, EventType};
+pub use event_wire::{event_from_json, event_to_json, event_to_text};
 pub use expect::{check_expect_regex, expect_regex};
 pub use identity::{Identity, Liveness};
 pub use life::{Exit, ExitCause, ExitRecord, Proof, Status};
