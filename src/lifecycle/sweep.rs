@@ -3,64 +3,10 @@
 
 use crate::base::clock::EpochMs;
 use crate::base::span;
-use crate::service::{Exit, ExitCause, ExitRecord, Record, Status};
+use crate::service::{ExitCause, ExitRecord, Record, Status};
 
 use super::claim::Turn;
-
-/// What was observed about a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// Whether another command is at it.
-    pub turn: Turn,
-    /// The process of its generation.
-    pub life: Life,
-    /// The generation that this one was to replace.
-    pub previous: Previous,
-    /// It lives, and somebody has begun to end it.
-    pub is_ending: bool,
-}
-
-/// What has become of the generation that was to be replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Previous {
-    /// There is none, or it is proven gone.
-    Gone,
-    /// It lives, and nobody has begun to end it.
-    Alive,
-    /// It lives, and somebody has begun to end it.
-    Ending,
-    /// It cannot be told.
-    Unknown,
-}
-
-/// What has become of a generation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Life {
-    /// Its service was never started, as far as anything tells.
-    NotStarted,
-    /// Its service is there.
-    Alive,
-    /// Its service is proven gone.
-    Dead(Death),
-    /// It cannot be told.
-    Unknown,
-}
-
-/// How it is known that a service is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Death {
-    /// Its shim wrote down the exit.
-    Seen(ExitRecord),
-    /// The machine was booted anew since.
-    Rebooted,
-    /// Its pid is another process's by now.
-    Foreign {
-        /// The pid.
-        pid: u32,
-    },
-    /// No process has its pid.
-    Gone,
-}
+pub use super::facts::{Death, Facts, Life, Previous, Shim, words};
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -214,21 +160,10 @@ fn failed(record: &Record) -> String {
     }
 }
 
-/// How a service is known to be gone, for people.
-pub fn words(death: &Death) -> String {
-    match death {
-        Death::Seen(ExitRecord { exit: Exit::Code(code), .. }) => format!("it exited with code {code}"),
-        Death::Seen(ExitRecord { exit: Exit::Signal(signal), .. }) => format!("signal {signal} ended it"),
-        Death::Seen(ExitRecord { exit: Exit::Unknown, .. }) | Death::Gone => {
-            "its process is gone, and nobody saw how it ended".into()
-        }
-        Death::Rebooted => "the machine was booted anew since it was started".into(),
-        Death::Foreign { pid } => format!("its process is gone: pid {pid} is another process now"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use crate::service::Exit;
+
     use super::super::sample::{claimed, record};
     use super::*;
 
@@ -269,7 +204,14 @@ mod tests {
                 for previous in PREVIOUS {
                     for (verb, is_ending) in VERBS.iter().flat_map(|verb| [(*verb, false), (*verb, true)]) {
                         let check = |turn: Turn, ends: i64, expected: Action| {
-                            let facts = Facts { turn, life: life.clone(), previous, is_ending };
+                            let facts = Facts {
+                                turn,
+                                life: life.clone(),
+                                previous,
+                                is_ending,
+                                shim: Shim::Gone,
+                                is_rebooted: false,
+                            };
                             let step = step(&left(status, verb, ends), &facts, NOW);
                             assert_eq!(step.action, expected, "{status:?} {life:?} {previous:?} {verb:?} {ends}");
                             assert!(!step.why.is_empty());
@@ -293,7 +235,14 @@ mod tests {
     fn each_death_is_told_in_its_own_words() {
         let seen = |exit, cause| Death::Seen(ExitRecord { exit, cause, at: EpochMs(1) });
         let check = |death: Death, ends: i64, expected: &str| {
-            let facts = Facts { turn: Turn::Ours, life: Life::Dead(death), previous: Previous::Gone, is_ending: false };
+            let facts = Facts {
+                turn: Turn::Ours,
+                life: Life::Dead(death),
+                previous: Previous::Gone,
+                is_ending: false,
+                shim: Shim::Gone,
+                is_rebooted: false,
+            };
             assert_eq!(step(&left(Status::Running, None, ends), &facts, NOW).why, expected);
         };
         let later = NOW.0 + 1;
@@ -315,7 +264,14 @@ mod tests {
     #[test]
     fn a_record_without_an_end_never_expires() {
         let record = Record { ttl_expires_at: None, ..record(Status::Running) };
-        let facts = Facts { turn: Turn::Ours, life: Life::Alive, previous: Previous::Gone, is_ending: false };
+        let facts = Facts {
+            turn: Turn::Ours,
+            life: Life::Alive,
+            previous: Previous::Gone,
+            is_ending: false,
+            shim: Shim::Gone,
+            is_rebooted: false,
+        };
         assert_eq!(step(&record, &facts, EpochMs(i64::MAX)).action, Action::Keep);
     }
 }

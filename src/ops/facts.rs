@@ -3,7 +3,7 @@
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::root::Root;
-use crate::lifecycle::sweep::{Death, Life, Previous};
+use crate::lifecycle::sweep::{Death, Life, Previous, Shim};
 use crate::lifecycle::{accept, claim, stop, sweep};
 use crate::process;
 use crate::service::{Identity, Liveness, Record, Status};
@@ -94,7 +94,14 @@ pub fn for_sweep(root: &Root, record: &Record) -> sweep::Facts {
     // Of what is healthy or was, only a stop or a sweep begins the end, and they write that down first.
     let is_ending =
         life == Life::Alive && record.last_health_at.is_none() && ending::is_begun(root, &Target::of(root, record));
-    sweep::Facts { turn: observe_turn(record), life, previous, is_ending }
+    let is_rebooted = observe_is_rebooted(record);
+    sweep::Facts { turn: observe_turn(record), life, previous, is_ending, shim: Shim::Gone, is_rebooted }
+}
+
+/// Whether the machine was booted anew since the processes of `record` were written down.
+fn observe_is_rebooted(record: &Record) -> bool {
+    let process = record.process.as_ref();
+    process.is_some_and(|process| process::boot_id().is_ok_and(|boot| boot != process.shim.boot_id))
 }
 
 /// What has become of a generation. One whose processes nobody wrote down was not started.
