@@ -107,6 +107,11 @@ impl Root {
         self.engine().join("managed-processes.lock")
     }
 
+    /// `engine/managed-loop.json`: the lease of the loop, there while a loop runs.
+    pub fn lease(&self) -> PathBuf {
+        self.engine().join("managed-loop.json")
+    }
+
     /// `engine/managed-logs/<name>.log`: the service's stdout and stderr.
     pub fn log(&self, name: &str) -> PathBuf {
         self.engine().join("managed-logs").join(format!("{name}.log"))

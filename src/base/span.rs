@@ -14,6 +14,12 @@ pub fn short(span: Duration) -> String {
     }
 }
 
+/// The same, with tenths where it is below ten seconds and no whole number of them: `0.1s`, `2.5s`, `5s`.
+pub fn precise(span: Duration) -> String {
+    let tenths = (span.as_millis() + 50) / 100;
+    if tenths < 100 && !tenths.is_multiple_of(10) { format!("{}.{}s", tenths / 10, tenths % 10) } else { short(span) }
+}
+
 fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
     if small == 0 { format!("{large}{large_unit}") } else { format!("{large}{large_unit} {small}{small_unit}") }
 }

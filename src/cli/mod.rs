@@ -22,6 +22,7 @@ mod release;
 mod remove_project;
 mod renew;
 mod restart;
+mod run_loop;
 mod schema;
 mod show;
 mod stop;
@@ -85,6 +86,7 @@ enum Command {
     Healthcheck(healthcheck::Args),
     Reconcile(reconcile::Args),
     Restart(restart::Args),
+    Run(run_loop::Args),
     RemoveProject(remove_project::Args),
     Holders(holders::Args),
     Release(release::Args),
@@ -183,6 +185,7 @@ fn run(command: Command, door: &Door) -> Outcome {
         Command::Healthcheck(args) => healthcheck::run(args, door),
         Command::Reconcile(args) => reconcile::run(&args, door),
         Command::Restart(args) => restart::run(&args, door),
+        Command::Run(args) => run_loop::run(&args, door),
         Command::RemoveProject(args) => remove_project::run(&args, door),
         Command::Holders(args) => holders::run(&args, door),
         Command::Release(args) => release::run(&args, door),

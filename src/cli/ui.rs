@@ -53,6 +53,11 @@ impl Ui {
         self.format == Format::Json
     }
 
+    /// Whether nothing but errors is to be said.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.verbosity < 0
+    }
+
     /// Whether stdout is a terminal, which other people's text must not command.
     pub(crate) fn is_terminal(&self) -> bool {
         io::stdout().is_terminal()

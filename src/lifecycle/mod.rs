@@ -8,6 +8,7 @@ pub mod drawn;
 pub mod facts;
 pub mod health;
 pub mod invariants;
+pub mod lease;
 pub mod orphan;
 pub mod restart;
 #[cfg(test)]

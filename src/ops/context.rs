@@ -22,7 +22,12 @@ pub struct Context {
 impl Context {
     /// Access to the state file.
     pub fn store(&self) -> Store {
-        Store::new(&self.root, seconds(self.settings.lock_timeout_sec)).judging_by(process::observe_liveness)
+        Store::new(&self.root, self.lock_timeout()).judging_by(process::observe_liveness)
+    }
+
+    /// How long the lock is waited for.
+    pub fn lock_timeout(&self) -> Duration {
+        seconds(self.settings.lock_timeout_sec)
     }
 
     /// The caller's PATH; empty when there is none.

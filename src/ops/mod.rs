@@ -27,6 +27,7 @@ pub mod release;
 pub mod remove_project;
 pub mod renew;
 pub mod restart;
+pub mod run_loop;
 pub mod show;
 pub mod shown;
 pub mod start;

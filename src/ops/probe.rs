@@ -85,7 +85,11 @@ pub fn probe(context: &Context, records: &[Record], within: Option<Duration>) ->
 /// Writes what was found out into the records that are still about the same generations, in one change. Nothing is
 /// written, and no lock taken, where nothing has changed (contract section 5).
 pub fn record(context: &Context, verb: &str, found: &[Probed]) -> Result<Option<SetAside>> {
-    let backoff = context.health_backoff();
+    record_within(context, verb, found, context.health_backoff())
+}
+
+/// The same, where a pass is no news within `backoff` after the last one.
+pub fn record_within(context: &Context, verb: &str, found: &[Probed], backoff: Duration) -> Result<Option<SetAside>> {
     let by_name: HashMap<&str, &Probed> = found.iter().map(|one| (one.name.as_str(), one)).collect();
     let edit = |document: &mut Document| {
         let mut has_changed = false;

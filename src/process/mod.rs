@@ -7,6 +7,8 @@
 
 mod abilities;
 mod inherit;
+mod interrupt;
+mod itself;
 mod listeners;
 mod look;
 mod owners;
@@ -23,6 +25,8 @@ mod table;
 
 pub use abilities::{Abilities, observe_abilities, observe_unreaped};
 pub use inherit::seal_descriptors;
+pub use interrupt::Interrupt;
+pub use itself::OwnCommand;
 pub use listeners::{Socket, SocketState, answering, observe_listeners, observe_server_end};
 pub use look::{
     boot_id, observe_child_identity, observe_identity, observe_legacy_liveness, observe_liveness, own_identity,

@@ -129,7 +129,7 @@ pub(crate) fn answer_line(start: &ShimStart) -> String {
 }
 
 /// The program that runs. On Linux by the link that holds even if the file was replaced meanwhile.
-fn own_program() -> io::Result<std::path::PathBuf> {
+pub(super) fn own_program() -> io::Result<std::path::PathBuf> {
     if cfg!(linux_calls) { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
 

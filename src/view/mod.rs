@@ -12,6 +12,7 @@ pub mod record;
 pub mod release;
 pub mod renew;
 pub mod restart;
+pub mod run_loop;
 pub mod stop;
 pub mod sweep;
 pub mod table;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::base::error::Error;
-use crate::ops::sweep::{Done, Orphan, Report, Rotation, Stats};
+use crate::ops::sweep::{Done, Orphan, Report, Rotated, Rotation, Stats};
 
 use super::escape;
 use super::table::{Cell, Paint, Style, draw};
@@ -59,6 +59,15 @@ pub fn report_text(report: &Report, style: Style) -> String {
     }));
     text.push_str(&summary(report));
     text
+}
+
+/// A line for each step that was due and is done, and for each log: `web: expire: its time to live is over since 3s`.
+pub fn done_lines(report: &Report) -> String {
+    let done = steps(report).filter(|step| !step.is_overtaken && step.error.is_none());
+    let steps = done.map(|step| format!("{}: {}: {}\n", step.name, step.action, escape::line(step.why)));
+    let is_rotated = |log: &&Rotated| !matches!(log.outcome, Some(Err(_)));
+    let logs = report.logs.iter().filter(is_rotated).map(|log| format!("{}: its log is rotated\n", log.name));
+    steps.chain(logs).collect()
 }
 
 fn summary(report: &Report) -> String {

@@ -86,6 +86,20 @@ fn the_units_call_what_there_is_and_leave_services_alive() {
     assert_eq!(unit_value(&at_login, "Install", "WantedBy"), Some("default.target"));
 }
 
+#[test]
+fn the_unit_of_the_loop_calls_it_and_leaves_services_alive() {
+    let text = read("contrib/systemd/minions-run.service");
+    let value = |section, key| unit_value(&text, section, key).unwrap_or_else(|| panic!("no {key}"));
+    let words: Vec<&str> = value("Service", "ExecStart").split_whitespace().collect();
+    check_words(&words);
+    assert_eq!(words[2], "run");
+    assert_eq!((value("Service", "KillMode"), value("Service", "Restart")), ("process", "on-failure"));
+    assert_eq!(value("Service", "RestartPreventExitStatus"), "7 64", "the lease is held, the command line is wrong");
+    assert_eq!(value("Install", "WantedBy"), "default.target");
+    let docs = read("docs/scheduling.md");
+    assert!(docs.contains(&effective(&text).join("\n")), "docs/scheduling.md has another minions-run.service");
+}
+
 /// The elements of a property list (plist(5)) in order, each name with its text; fails unless they are well nested.
 fn elements(plist: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
@@ -124,12 +138,15 @@ fn the_property_lists_are_well_formed_and_call_what_there_is() {
         "ProgramArguments",
         "RunAtLoad",
         "StartInterval",
+        "KeepAlive",
+        "SuccessfulExit",
+        "ThrottleInterval",
         "AbandonProcessGroup",
         "StandardOutPath",
         "StandardErrorPath",
     ];
     let mut commands = Vec::new();
-    for name in ["sweep", "reconcile"] {
+    for name in ["sweep", "reconcile", "run"] {
         let text = read(&format!("contrib/launchd/local.minions.{name}.plist"));
         let elements = elements(&text);
         let strings = |key| plist_values(&elements, key).into_iter().map(|(_, text)| text).collect::<Vec<_>>();
@@ -143,7 +160,11 @@ fn the_property_lists_are_well_formed_and_call_what_there_is() {
         let words: Vec<String> = strings("ProgramArguments").into_iter().filter(|word| !word.is_empty()).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         check_words(&words);
-        commands.push(if words[2] == name { name } else { "another" });
+        assert_eq!(words[2], name);
+        // The loop stands in for both.
+        commands.extend((name != "run").then_some(name));
+        let kept = plist_values(&elements, "SuccessfulExit").first().map(|one| one.0.clone());
+        assert_eq!(kept.as_deref(), (name == "run").then_some("false"), "started anew unless it was told to end");
         let paths = [strings("StandardErrorPath"), vec![words[0].to_owned()]].concat();
         assert!(paths.iter().all(|path| path.starts_with("/Users/YOU/")), "launchd expands nothing: {paths:?}");
     }

@@ -8,19 +8,24 @@
 //! - `sidecar.json` in the current folder is a valid sidecar, which declares `worker`; the folder is writable, and so is HOME;
 //! - the root is named by MINIONS_DIR; `minions` is on the PATH.
 //!
-//! An example must end with 0. One that goes on until interrupted must say something, and end with 0 once nobody reads.
+//! An example must end with 0. One that goes on until interrupted must say something, and end with 0 once nobody reads; the
+//! loop, once it is asked to.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use minions_managed::cli::reference;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{World, ran, wait_for};
+use crate::support::{World, ran, signal, wait_for};
 
 /// Commands of which an example goes on until interrupted, by what such an example holds.
 const ENDLESS: &[(&str, &str)] = &[("minions managed logs", " -f")];
+
+/// The command that ends with 0 when it is asked to by a signal; its first line names its pid.
+const LOOP: &str = "minions managed run";
 
 /// Worlds side by side: most of the time they wait.
 const THREADS: usize = 4;
@@ -61,22 +66,29 @@ fn run(command: &str, example: &str) -> Result<(), String> {
     let world = prepared();
     let mut line = line(&world, example);
     if ENDLESS.iter().any(|(endless, part)| *endless == command && example.contains(part)) {
-        return run_endless(&mut line);
+        return run_endless(&mut line, |_| {});
+    }
+    if command == LOOP {
+        return run_endless(&mut line, |said| {
+            let pid = said.split("pid ").nth(1).and_then(|rest| rest.split(',').next()?.parse().ok());
+            signal(pid.unwrap_or_else(|| panic!("it names its pid: {said}")), Signal::TERM);
+        });
     }
     let ran = ran(&mut line);
     if ran.code == Some(0) { Ok(()) } else { Err(format!("{ran:?}")) }
 }
 
-/// Runs a line that goes on until nobody reads what it says.
-fn run_endless(line: &mut Command) -> Result<(), String> {
+/// Runs a line that goes on until nobody reads what it says, or until `end` ends it, which is told the first line.
+fn run_endless(line: &mut Command, end: impl Fn(&str)) -> Result<(), String> {
     let mut child = line.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
     let mut said = String::new();
     let mut reader = BufReader::new(child.stdout.take().expect("piped"));
     reader.read_line(&mut said).map_err(|error| error.to_string())?;
     drop(reader);
+    end(&said);
     let child = Mutex::new(child);
     let ended = || child.lock().unwrap().try_wait().unwrap();
-    wait_for("the example ends when nobody reads", || ended().is_some());
+    wait_for("the example ends when nobody reads, or when asked", || ended().is_some());
     let status = ended().expect("it has ended");
     if status.success() && !said.is_empty() { Ok(()) } else { Err(format!("{status} after {said:?}")) }
 }

@@ -29,6 +29,7 @@ mod release;
 mod renew;
 mod restart;
 mod rotation;
+mod run;
 mod scopes;
 #[cfg(debug_assertions)]
 mod steps;
