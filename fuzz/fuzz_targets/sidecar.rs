@@ -29,6 +29,8 @@ const BEYOND_SCHEMA: &[Code] = &[
     Code::HealthcheckExpectRegexInvalid,
     Code::HealthcheckCmdNotOnAllowlist,
     Code::DuplicateName,
+    Code::DependsOnUnknown,
+    Code::DependsOnCycle,
 ];
 
 /// Codes of fields that take a number or a decimal string; the schema knows the range of the former only.
@@ -39,6 +41,14 @@ const NUMERIC: &[Code] = &[
     Code::HealthcheckTimeoutInvalid,
     Code::HealthcheckIntervalInvalid,
     Code::HealthcheckExpectStatusInvalid,
+    Code::HealthcheckFailureThresholdInvalid,
+    Code::RestartBackoffInvalid,
+    Code::RestartResetAfterInvalid,
+    Code::RestartMaxRestartsInvalid,
+    Code::RestartWindowInvalid,
+    Code::RestartSuccessExitCodesInvalid,
+    Code::IdleStopInvalid,
+    Code::StopGraceInvalid,
 ];
 
 /// A file system that is a function of the path: no file is touched, and a finding is the same on every machine.

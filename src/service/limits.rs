@@ -28,3 +28,21 @@ pub const STATUS_MAX: u16 = 599;
 pub const PROBE_CMD_CHARS_MAX: u64 = 1000;
 /// Longest pattern of a command probe, in characters.
 pub const EXPECT_REGEX_CHARS_MAX: u64 = 500;
+/// Most services that one may depend on.
+pub const DEPENDS_ON_MAX: usize = 20;
+/// Most waits of a restart policy; from the last one on all are the same.
+pub const BACKOFF_MAX: usize = 20;
+/// Longest wait between two starts, in seconds.
+pub const BACKOFF_MAX_S: f64 = 3600.0;
+/// Longest time that the lifecycle of a service may name, in seconds: a day, as long as services live at most by default.
+pub const LIFECYCLE_MAX_S: f64 = 86_400.0;
+/// Most automatic starts that a policy may allow within its window: each stands in the state file until it is over.
+pub const RESTARTS_MAX: u16 = 100;
+/// Most exit codes that a policy may call no failure.
+pub const SUCCESS_EXIT_CODES_MAX: usize = 20;
+/// Highest exit code: the eight bits that a parent sees (wait(2)).
+pub const EXIT_CODE_MAX: u16 = 255;
+/// Longest grace period of a service's own, in seconds: who stops it waits for so long.
+pub const GRACE_MAX_S: f64 = 600.0;
+/// Most failures in a row until a service counts as unhealthy.
+pub const FAILURE_THRESHOLD_MAX: u16 = 100;

@@ -4,6 +4,7 @@
 mod event;
 mod event_wire;
 mod expect;
+mod graph;
 mod identity;
 mod life;
 pub mod limits;
@@ -17,6 +18,7 @@ mod wire;
 pub use event::{Draft, Event, EventType};
 pub use event_wire::{event_from_json, event_to_json, event_to_text};
 pub use expect::{check_expect_regex, expect_regex};
+pub use graph::Graph;
 pub use identity::{Identity, Liveness};
 pub use life::{Exit, ExitCause, ExitRecord, Proof, Status};
 pub use policy::{

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use minions_managed::config::{EnvPolicy, ExecutablePathPolicy, HealthcheckHosts, Settings};
+use minions_managed::service::lifecycle_json;
 use minions_managed::sidecar::{Code, Expectations, Judge, System, Verdict, decide, decide_with_schema};
 use serde_json::{Value, json};
 
@@ -164,6 +165,9 @@ fn healthcheck_cases() -> Vec<Case> {
     let many: Vec<String> = vec!["a".into(); 65];
     let at = "/specs/0/healthcheck/";
     let cases = vec![
+        ("failure-threshold-invalid", "failure_threshold", Http(json!({"failure_threshold": 0}))),
+        ("failure-threshold-invalid", "failure_threshold", Http(json!({"failure_threshold": 1.5}))),
+        ("on-unhealthy-invalid (stop)", "on_unhealthy", Command(json!({"on_unhealthy": "stop"}))),
         ("type-invalid (tcp)", "type", Http(json!({"type": "tcp"}))),
         ("type-invalid (undefined)", "type", Http(json!({"type": "absent"}))),
         ("type-invalid (null)", "type", Http(json!({"type": null}))),
@@ -196,6 +200,69 @@ fn healthcheck_cases() -> Vec<Case> {
     cases.into_iter().map(whole).collect()
 }
 
+/// Changes to `restart` and `stop`, by key; then what stands in a spec itself.
+fn lifecycle_cases() -> Vec<Case> {
+    let restart = |key: &str, value: Value| {
+        let policy = json!({"policy": "always"});
+        Spec(json!({"restart": changed(policy, &json!({key: value}))}))
+    };
+    let many = |count: usize| json!(vec![1; count]);
+    let of_restart = [
+        ("policy-missing", "policy", json!("absent")),
+        ("policy-missing", "policy", json!(null)),
+        ("policy-invalid (often)", "policy", json!("often")),
+        ("policy-invalid (true)", "policy", json!(true)),
+        ("backoff-not-array", "backoff_s", json!(5)),
+        ("backoff-empty", "backoff_s", json!([])),
+        ("backoff-too-many (>20)", "backoff_s", many(21)),
+        ("backoff-invalid (-1)", "backoff_s/1", json!([0, -1])),
+        ("backoff-invalid (3600.5)", "backoff_s/0", json!(["3600.5"])),
+        ("reset-after-invalid", "reset_after_s", json!(0)),
+        ("max-restarts-invalid", "max_restarts", json!(101)),
+        ("max-restarts-invalid", "max_restarts", json!("2.5")),
+        ("window-invalid", "window_s", json!(86_401)),
+        ("success-exit-codes-not-array", "success_exit_codes", json!(0)),
+        ("success-exit-codes-too-many (>20)", "success_exit_codes", many(21)),
+        ("success-exit-codes-invalid", "success_exit_codes/0", json!([256])),
+        ("jitter-not-boolean", "jitter", json!("true")),
+        ("daily-not-boolean", "daily", json!(1)),
+        ("on-update-not-boolean", "on_update", json!([])),
+    ];
+    let whole = |(reason, key, value): (&str, &str, Value)| -> Case {
+        let field = key.split('/').next().unwrap();
+        let reason = format!("spec[0]: restart-{reason}").leak();
+        (reason, format!("/specs/0/restart/{key}").leak(), restart(field, value))
+    };
+    let of_spec = vec![
+        ("spec[0]: depends-on-not-array", "/specs/0/depends_on", Spec(json!({"depends_on": "db"}))),
+        ("spec[0]: depends-on-too-many (>20)", "/specs/0/depends_on", pair(&json!(vec!["api"; 21]), &json!([]))),
+        ("spec[0]: depends-on-name-not-string", "/specs/0/depends_on/1", pair(&json!(["api", 5]), &json!([]))),
+        ("spec[0]: depends-on-unknown (db)", "/specs/0/depends_on/0", Spec(json!({"depends_on": ["db", "db"]}))),
+        ("spec[1]: depends-on-unknown (wep)", "/specs/1/depends_on/1", pair(&json!([]), &json!(["web", "wep"]))),
+        ("spec[0]: depends-on-cycle (web -> web)", "/specs/0/depends_on/0", Spec(json!({"depends_on": ["web"]}))),
+        (
+            "spec[0]: depends-on-cycle (web -> api -> web)",
+            "/specs/0/depends_on/0",
+            pair(&json!(["api"]), &json!(["web"])),
+        ),
+        ("spec[0]: restart-not-object", "/specs/0/restart", Spec(json!({"restart": "always"}))),
+        ("spec[0]: activation-invalid (lazy)", "/specs/0/activation", Spec(json!({"activation": "lazy"}))),
+        ("spec[0]: activation-invalid ([object Object])", "/specs/0/activation", Spec(json!({"activation": {}}))),
+        ("spec[0]: idle-stop-invalid", "/specs/0/idle_stop_s", Spec(json!({"idle_stop_s": 0}))),
+        ("spec[0]: stop-not-object", "/specs/0/stop", Spec(json!({"stop": 5}))),
+        ("spec[0]: stop-signal-invalid (TERM)", "/specs/0/stop/signal", Spec(json!({"stop": {"signal": "TERM"}}))),
+        ("spec[0]: stop-grace-invalid", "/specs/0/stop/grace_s", Spec(json!({"stop": {"grace_s": 600.1}}))),
+    ];
+    of_restart.into_iter().map(whole).chain(of_spec).collect()
+}
+
+/// A document of `web` and `api`, which depend on these.
+fn pair(web: &Value, api: &Value) -> Given {
+    let web = changed(spec(&http()), &json!({"depends_on": web}));
+    let api = changed(spec(&http()), &json!({"name": "api", "ports": [], "depends_on": api}));
+    Document(json!({"specs": [web, api]}))
+}
+
 fn cases_of_settings() -> Vec<(Settings, Case)> {
     let base = Settings::default;
     let denylist = Settings { env_policy: EnvPolicy::Denylist, ..base() };
@@ -219,7 +286,7 @@ fn cases_of_settings() -> Vec<(Settings, Case)> {
 #[test]
 fn every_failure_has_a_case_that_gets_it_as_the_only_issue_and_at_its_place() {
     let place = Place::new();
-    let plain = text_cases().into_iter().chain(spec_cases()).chain(healthcheck_cases());
+    let plain = text_cases().into_iter().chain(spec_cases()).chain(healthcheck_cases()).chain(lifecycle_cases());
     let cases: Vec<(Settings, Case)> =
         plain.map(|case| (Settings::default(), case)).chain(cases_of_settings()).collect();
     let mut seen: HashSet<Code> = HashSet::new();
@@ -248,7 +315,7 @@ fn every_warning_has_a_case_and_is_no_failure() {
     let place = Place::new();
     let repeated = String::from_utf8(text(&Http(json!({})))).unwrap().replace("\"name\"", "\"name\": \"x\", \"name\"");
     let second = changed(spec(&http()), &json!({"name": "api"}));
-    let cases: [(&str, Given); 7] = [
+    let cases: [(&str, Given); 12] = [
         ("spec[0]: unknown-key (prots)", Spec(json!({"prots": [1]}))),
         ("unknown-key (spec)", Document(json!({"spec": []}))),
         ("spec[0]: duplicate-key (name)", Text(repeated.into_bytes())),
@@ -256,6 +323,11 @@ fn every_warning_has_a_case_and_is_no_failure() {
         ("spec[0]: healthcheck-https", Http(json!({"url": "HTTPS://localhost/"}))),
         ("spec[1]: port-shared (3001)", Document(json!({"specs": [spec(&http()), second]}))),
         ("spec[0]: no-cwd", Spec(json!({"cwd": null}))),
+        ("spec[0]: unknown-key (polizy)", Spec(json!({"restart": {"policy": "always", "polizy": 1}}))),
+        ("spec[0]: unknown-key (grace)", Spec(json!({"stop": {"grace": 1}}))),
+        ("spec[0]: no-effect (jitter)", Spec(json!({"restart": {"policy": "never", "daily": true, "jitter": true}}))),
+        ("spec[0]: no-effect (idle_stop_s)", Spec(json!({"idle_stop_s": 60}))),
+        ("spec[0]: no-effect (grace_s)", Spec(json!({"stop": {"signal": "SIGKILL", "grace_s": 1}}))),
     ];
     for (reason, given) in &cases {
         let verdict = verdict(&place, given, &Settings::default());
@@ -268,16 +340,21 @@ fn every_warning_has_a_case_and_is_no_failure() {
         assert!(verdict.warnings[0].help.starts_with(expected), "{}", verdict.warnings[0].help);
     };
     check(json!({"prots": [1], "ports": "absent"}), "did you mean `ports`?");
+    check(json!({"stop": {"signl": "SIGINT"}}), "did you mean `signal`?");
     check(json!({"prots": [1]}), "did you mean `ports`?");
     check(json!({"banana": 1}), "leave it out, or use one of: name, cmd");
 }
 
 #[test]
-fn later_fields_and_editors_keys_are_no_surprise() {
+fn lifecycle_fields_and_editors_keys_are_no_surprise() {
     let place = Place::new();
-    let later = json!({"depends_on": ["api"], "restart": {}, "activation": "always", "idle_stop_s": 5, "stop": {}});
+    let nothing = json!({"depends_on": [], "restart": null, "activation": "always", "idle_stop_s": null, "stop": {}});
+    let on_demand =
+        json!({"activation": "on-demand", "idle_stop_s": "5", "restart": {"policy": "never", "daily": true}});
     let cases = [
-        Spec(later),
+        Spec(nothing),
+        Spec(on_demand),
+        pair(&json!(["api"]), &json!([])),
         Http(json!({"failure_threshold": 3, "on_unhealthy": "report"})),
         Command(json!({"args": ["-f"], "failure_threshold": 3})),
         Document(json!({"$schema": "x", "priority": 5})),
@@ -286,6 +363,50 @@ fn later_fields_and_editors_keys_are_no_surprise() {
         let verdict = verdict(&place, given, &Settings::default());
         assert_eq!((verdict.reason(), verdict.warnings.len()), (None, 0), "{:#?}", verdict.warnings);
     }
+}
+
+#[test]
+fn lifecycle_fields_are_normalized() {
+    let place = Place::new();
+    let restart =
+        json!({"policy": "on-failure", "backoff_s": ["0", 2.5, -0.0], "max_restarts": "3", "success_exit_codes": []});
+    let given = Spec(json!({"restart": restart, "stop": {"grace_s": 0}, "depends_on": null}));
+    let sidecar = verdict(&place, &given, &Settings::default()).sidecar.unwrap();
+    let expected = json!({
+        "restart": {
+            "policy": "on-failure", "backoff_s": [0, 2.5, 0], "reset_after_s": 600, "max_restarts": 3, "window_s": 300,
+            "success_exit_codes": [], "jitter": false, "daily": false, "on_update": false,
+        },
+        "stop": {"grace_s": 0},
+    });
+    assert_eq!(Value::Object(lifecycle_json(&sidecar.specs[0].lifecycle)).to_string(), expected.to_string());
+    let sidecar = verdict(&place, &pair(&json!(["api", "api"]), &json!([])), &Settings::default()).sidecar.unwrap();
+    assert_eq!(sidecar.specs[0].lifecycle.depends_on, ["api"]);
+}
+
+#[test]
+fn every_circle_and_every_unknown_name_of_a_file_is_told_after_all_else() {
+    let named =
+        |name: &str, needs: &[&str]| changed(spec(&http()), &json!({"name": name, "ports": [], "depends_on": needs}));
+    let specs = [
+        named("a", &["b", "x"]),
+        named("b", &["a"]),
+        named("c", &["d", "a"]),
+        named("d", &["c", "aa"]),
+        changed(named("e", &[]), &json!({"cmd": "perl"})),
+    ];
+    let verdict = verdict(&Place::new(), &Document(json!({"specs": specs})), &Settings::default());
+    let reasons: Vec<&str> = verdict.issues.iter().map(|issue| issue.reason.as_str()).collect();
+    let expected = [
+        "spec[4]: cmd-not-on-allowlist (perl)",
+        "spec[0]: depends-on-unknown (x)",
+        "spec[3]: depends-on-unknown (aa)",
+        "spec[0]: depends-on-cycle (a -> b -> a)",
+        "spec[2]: depends-on-cycle (c -> d -> c)",
+    ];
+    assert_eq!(reasons, expected);
+    assert_eq!(verdict.issues[2].help, "did you mean `a`?");
+    assert_eq!(verdict.issues[4].message, "service `c` waits for itself: `c -> d -> c`");
 }
 
 #[test]

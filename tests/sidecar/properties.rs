@@ -22,6 +22,8 @@ const BEYOND_SCHEMA: &[Code] = &[
     Code::HealthcheckExpectRegexInvalid,
     Code::HealthcheckCmdNotOnAllowlist,
     Code::DuplicateName,
+    Code::DependsOnUnknown,
+    Code::DependsOnCycle,
 ];
 
 /// Codes of fields that take a number or a decimal string; the schema knows the range of the former only.
@@ -32,6 +34,14 @@ const NUMERIC: &[Code] = &[
     Code::HealthcheckTimeoutInvalid,
     Code::HealthcheckIntervalInvalid,
     Code::HealthcheckExpectStatusInvalid,
+    Code::HealthcheckFailureThresholdInvalid,
+    Code::RestartBackoffInvalid,
+    Code::RestartResetAfterInvalid,
+    Code::RestartMaxRestartsInvalid,
+    Code::RestartWindowInvalid,
+    Code::RestartSuccessExitCodesInvalid,
+    Code::IdleStopInvalid,
+    Code::StopGraceInvalid,
 ];
 
 static JUDGE: LazyLock<Judge> = LazyLock::new(|| Judge::new(&Settings::default()).unwrap());
@@ -42,43 +52,75 @@ fn verdict(text: &[u8]) -> Verdict {
     decide(text, &JUDGE, &Expectations::default(), &System::default())
 }
 
+/// Texts that are right, nearly right or wrong somewhere.
+const TEXTS: &[&str] = &[
+    "",
+    " ",
+    "a",
+    "web",
+    "Bad",
+    "node",
+    "perl",
+    "http",
+    "command",
+    "never",
+    "on-demand",
+    "SIGKILL",
+    "report",
+    "http://localhost:3000/",
+    "HTTPS://x",
+    "http://",
+    "ftp://x",
+    "curl x",
+    "ok",
+    "(",
+    "3000",
+    "1e3",
+    "80",
+    "0x10",
+    " 3000",
+    "Infinity",
+    "5.",
+    ".5",
+    "+5",
+    "a\0b",
+    "\n",
+    "é",
+];
+
 /// What may stand where something else is asked: every type, and both sides of every limit.
 fn boundaries() -> Vec<Value> {
     let others = [json!(null), json!(true), json!(false), json!([]), json!({}), json!([null]), json!({"a": 1})];
-    let numbers =
-        [0.0, -1.0, 0.5, 1.0, 80.0, 99.0, 100.0, 599.0, 600.0, 600.5, 1023.0, 1024.0, 1440.0, 1440.5, 3600.0, 3600.5]
-            .into_iter()
-            .chain([3000.5, 65535.0, 65536.0, 1e300]);
-    let integers = [-1, 1, 99, 100, 599, 600, 1023, 1024, 1440, 1441, 3600, 3601, 65535, 65536, i64::MIN, i64::MAX];
-    let texts = [
-        "",
-        " ",
-        "a",
-        "web",
-        "Bad",
-        "node",
-        "perl",
-        "http",
-        "command",
-        "http://localhost:3000/",
-        "HTTPS://x",
-        "http://",
-        "ftp://x",
-        "curl x",
-        "ok",
-        "(",
-        "3000",
-        "1e3",
-        "80",
-        "0x10",
-        " 3000",
-        "Infinity",
-        "5.",
-        ".5",
-        "+5",
-        "a\0b",
-        "\n",
-        "é",
+    let numbers = [
+        0.0, -0.0, -1.0, 0.5, 1.0, 80.0, 99.0, 100.0, 599.0, 600.0, 600.5, 1023.0, 1024.0, 1440.0, 1440.5, 3600.0,
+        3600.5,
+    ]
+    .into_iter()
+    .chain([255.5, 3000.5, 65535.0, 65536.0, 86_400.0, 86_400.5, 1e300]);
+    let integers = [
+        -1,
+        0,
+        1,
+        99,
+        100,
+        101,
+        255,
+        256,
+        599,
+        600,
+        601,
+        86_400,
+        86_401,
+        1023,
+        1024,
+        1440,
+        1441,
+        3600,
+        3601,
+        65535,
+        65536,
+        i64::MIN,
+        i64::MAX,
     ];
     let lengths = [64, 65, 200, 201, 500, 501, 1000, 1001, 2100];
     let long = lengths.into_iter().flat_map(|count| ["x", "日", "𝒙", "\""].map(|text| json!(text.repeat(count))));
@@ -88,7 +130,7 @@ fn boundaries() -> Vec<Value> {
     });
     let objects = [32, 33].map(|count| Value::Object((0..count).map(|i| (format!("VITE_{i}"), json!("v"))).collect()));
     let plain = others.into_iter().chain(numbers.map(|n| json!(n))).chain(integers.map(|n| json!(n)));
-    plain.chain(texts.map(|text| json!(text))).chain(long).chain(arrays).chain(objects).collect()
+    plain.chain(TEXTS.iter().map(|text| json!(text))).chain(long).chain(arrays).chain(objects).collect()
 }
 
 fn leaf() -> impl Strategy<Value = Value> {
@@ -116,6 +158,20 @@ fn key() -> impl Strategy<Value = String> {
         "expect_regex",
         "interval_s",
         "timeout_s",
+        "depends_on",
+        "restart",
+        "policy",
+        "backoff_s",
+        "max_restarts",
+        "success_exit_codes",
+        "daily",
+        "activation",
+        "idle_stop_s",
+        "stop",
+        "signal",
+        "grace_s",
+        "failure_threshold",
+        "on_unhealthy",
         "PORT",
         "VITE_A",
         "$schema",
@@ -135,15 +191,21 @@ fn tree() -> impl Strategy<Value = Value> {
 }
 
 fn valid() -> Value {
-    let http =
-        json!({"type": "http", "url": "http://localhost:1/", "expect_status": 200, "interval_s": 1, "timeout_s": 5});
+    let http = json!({"type": "http", "url": "http://localhost:1/", "expect_status": 200, "interval_s": 1, "timeout_s": 5,
+        "failure_threshold": 3, "on_unhealthy": "restart"});
     let command =
         json!({"type": "command", "cmd": "curl x", "args": ["x"], "shell": true, "expect_regex": "ok", "timeout_s": 5});
     let spec = |name: &str, healthcheck: &Value| {
         json!({"name": name, "cmd": "node", "args": ["x", "y"], "cwd": "", "env": {"PORT": "1"}, "ports": [3000, "3001"],
             "ttl_minutes": 60, "attrs": {"a": [1]}, "healthcheck": healthcheck})
     };
-    json!({"specs": [spec("web", &http), spec("api", &command)], "written_by": "a", "wi_id": "b"})
+    let mut waiting = spec("web", &http);
+    let more = json!({"depends_on": ["api"], "activation": "on-demand", "idle_stop_s": "60",
+        "restart": {"policy": "on-failure", "backoff_s": [1, "2.5"], "reset_after_s": 60, "max_restarts": 3, "window_s": 60,
+            "success_exit_codes": [0, 143], "jitter": true, "daily": true, "on_update": false},
+        "stop": {"signal": "SIGINT", "grace_s": 1}});
+    waiting.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({"specs": [waiting, spec("api", &command)], "written_by": "a", "wi_id": "b"})
 }
 
 /// A valid sidecar of which a few values, picked anywhere, are replaced or taken out.

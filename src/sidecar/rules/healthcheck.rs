@@ -1,8 +1,8 @@
 //! `healthcheck`: what every kind of probe has; then the kind's own fields.
 
-use super::{Trial, asked_number, keys, probe_command, probe_http};
-use crate::service::limits::{HEALTH_INTERVAL_MAX_S, HEALTH_TIMEOUT_MAX_S};
-use crate::service::{Healthcheck, Probe};
+use super::{Trial, asked, asked_number, keys, probe_command, probe_http};
+use crate::service::limits::{FAILURE_THRESHOLD_MAX, HEALTH_INTERVAL_MAX_S, HEALTH_TIMEOUT_MAX_S};
+use crate::service::{FAILURE_THRESHOLD, Healthcheck, OnUnhealthy, Probe};
 use crate::sidecar::codes::Code;
 use crate::sidecar::notes::shown;
 use crate::sidecar::spot::Fields;
@@ -39,7 +39,21 @@ pub(super) fn judge(trial: &mut Trial<'_>, spec: &Fields<'_>, folder: &str) -> H
         }
         _ => nothing,
     };
-    Healthcheck { interval_s: interval_s.unwrap_or(default_s), timeout_s, ..Healthcheck::of(probe) }
+    let failure_threshold = failure_threshold(trial, &fields);
+    let on_unhealthy = on_unhealthy(trial, &fields);
+    Healthcheck { interval_s: interval_s.unwrap_or(default_s), timeout_s, probe, failure_threshold, on_unhealthy }
+}
+
+fn failure_threshold(trial: &mut Trial<'_>, fields: &Fields<'_>) -> u32 {
+    let Some(spot) = fields.get("failure_threshold") else { return FAILURE_THRESHOLD };
+    let field = ("`failure_threshold` of the healthcheck", Code::HealthcheckFailureThresholdInvalid);
+    asked::integer(trial, &spot, field, (1, FAILURE_THRESHOLD_MAX)).map_or(FAILURE_THRESHOLD, u32::from)
+}
+
+fn on_unhealthy(trial: &mut Trial<'_>, fields: &Fields<'_>) -> OnUnhealthy {
+    let Some(spot) = fields.get("on_unhealthy") else { return OnUnhealthy::default() };
+    let field = ("`on_unhealthy` of the healthcheck", Code::HealthcheckOnUnhealthyInvalid, OnUnhealthy::WORDS);
+    asked::word(trial, &spot, field, OnUnhealthy::parse).unwrap_or_default()
 }
 
 /// A field that holds seconds.

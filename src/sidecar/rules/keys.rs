@@ -28,6 +28,20 @@ pub(super) const SPEC: &[&str] = &[
     "idle_stop_s",
     "stop",
 ];
+/// Keys of a restart policy.
+pub(super) const RESTART: &[&str] = &[
+    "policy",
+    "backoff_s",
+    "reset_after_s",
+    "max_restarts",
+    "window_s",
+    "success_exit_codes",
+    "jitter",
+    "daily",
+    "on_update",
+];
+/// Keys of `stop`.
+pub(super) const STOP: &[&str] = &["signal", "grace_s"];
 /// Keys of a http probe.
 pub(super) const HTTP: &[&str] =
     &["type", "url", "expect_status", "interval_s", "timeout_s", "failure_threshold", "on_unhealthy"];
@@ -37,7 +51,7 @@ pub(super) const COMMAND: &[&str] =
 
 /// Whether `key` is one that a sidecar may have.
 pub(in crate::sidecar) fn is_ours(key: &str) -> bool {
-    [DOCUMENT, SPEC, HTTP, COMMAND].iter().any(|keys| keys.contains(&key))
+    [DOCUMENT, SPEC, RESTART, STOP, HTTP, COMMAND].iter().any(|keys| keys.contains(&key))
 }
 
 /// Warns about the keys of `fields` that are not among `known`, and about repeated ones.

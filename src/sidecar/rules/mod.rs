@@ -2,18 +2,22 @@
 //! field's value with its default filled in; where something was wrong, a value that nobody will see.
 
 mod args;
+mod asked;
 mod attrs;
 mod cmd;
 mod cwd;
+mod depends_on;
 mod document;
 mod env;
 mod healthcheck;
 mod keys;
+mod lifecycle;
 mod name;
 mod owner;
 mod ports;
 mod probe_command;
 mod probe_http;
+mod restart;
 mod spec;
 mod ttl;
 
@@ -68,6 +72,8 @@ fn decimal(text: &str) -> Option<f64> {
 /// `number` as an integer of the range `min..=max`. A whole double prints as an integer, another one does not.
 fn integer_within(number: f64, min: u16, max: u16) -> Option<u16> {
     let is_within = number >= f64::from(min) && number <= f64::from(max);
+    // A zero has no sign here.
+    let number = number + 0.0;
     if is_within { number.to_string().parse().ok() } else { None }
 }
 
@@ -93,6 +99,7 @@ mod tests {
         let check = |number: f64, expected: Option<u16>| assert_eq!(integer_within(number, 1024, 65535), expected);
         check(1024.0, Some(1024));
         check(65535.0, Some(65535));
+        assert_eq!(integer_within(-0.0, 0, 1), Some(0));
         for bad in [1023.0, 65536.0, 3000.5, -3000.0, 68_560.0, f64::INFINITY, f64::NAN] {
             check(bad, None);
         }

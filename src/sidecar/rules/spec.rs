@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::{Trial, args, attrs, cmd, cwd, env, healthcheck, keys, name, ports, ttl};
-use crate::service::{Lifecycle, Spec};
+use super::depends_on::Member;
+use super::{Trial, args, attrs, cmd, cwd, depends_on, env, healthcheck, keys, lifecycle, name, ports, ttl};
+use crate::service::Spec;
 use crate::sidecar::codes::Code;
 use crate::sidecar::notes::shown;
 use crate::sidecar::spot::{Fields, Spot};
 
 /// Judges the specs at `spots`, each in turn.
 pub(super) fn all(trial: &mut Trial<'_>, spots: &[Spot<'_>]) -> Vec<Spec> {
-    let mut specs = Vec::with_capacity(spots.len());
+    let mut members = Vec::with_capacity(spots.len());
     let mut names: HashMap<String, usize> = HashMap::new();
     let mut ports: HashMap<u16, usize> = HashMap::new();
     for (index, spot) in spots.iter().enumerate() {
@@ -23,10 +24,11 @@ pub(super) fn all(trial: &mut Trial<'_>, spots: &[Spot<'_>]) -> Vec<Spec> {
         };
         let spec = one(trial, &fields);
         between(trial, &fields, &spec, (&mut names, &mut ports));
-        specs.push(spec);
+        members.push(Member { index, spot: *spot, spec });
     }
     (trial.notes.spec, trial.notes.name) = (None, None);
-    specs
+    depends_on::between(trial, &members);
+    members.into_iter().map(|member| member.spec).collect()
 }
 
 fn one(trial: &mut Trial<'_>, fields: &Fields<'_>) -> Spec {
@@ -42,7 +44,8 @@ fn one(trial: &mut Trial<'_>, fields: &Fields<'_>) -> Spec {
     let ttl_minutes = ttl::judge(trial, fields);
     let attrs = attrs::judge(trial, fields);
     let healthcheck = healthcheck::judge(trial, fields, &folder);
-    Spec { name, cmd, args, cwd, env, ports, ttl_minutes, attrs, healthcheck, lifecycle: Lifecycle::default() }
+    let lifecycle = lifecycle::judge(trial, fields);
+    Spec { name, cmd, args, cwd, env, ports, ttl_minutes, attrs, healthcheck, lifecycle }
 }
 
 /// What holds between `spec` and those before it: no name twice; a port twice is odd.
