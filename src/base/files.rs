@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
+use super::world::{FileAct, touch};
+
 /// Folders are for their owner alone (contract section 1).
 const DIR_MODE: u32 = 0o700;
 /// Files are for their owner alone (contract section 1).
@@ -26,6 +28,7 @@ pub enum Durability {
 /// Makes `dir` and its parents, each with mode 0700; one that is there already is left as it is. Where something else stands
 /// in its place the error is `NotADirectory`.
 pub fn create_dir(dir: &Path) -> io::Result<()> {
+    touch(FileAct::Make, dir)?;
     match DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Err(io::Error::from_raw_os_error(rustix::io::Errno::NOTDIR.raw_os_error()))
@@ -47,6 +50,7 @@ pub fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
 /// Opens a regular file for reading. Folders, pipes and devices are errors: a FIFO in the way must never make us wait.
 #[expect(clippy::disallowed_methods, reason = "the one place that opens files for reading")]
 pub fn open_read(path: &Path) -> io::Result<File> {
+    touch(FileAct::Open, path)?;
     let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
     let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
     check_regular(&file)?;
@@ -76,11 +80,15 @@ pub fn read_pseudo(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 /// old file is as it was and the temporary one is gone.
 pub fn write_atomic(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
     let dir = path.parent().ok_or_else(|| io::Error::other("a file's path has a folder"))?;
+    touch(FileAct::Make, path)?;
     let mut temporary = temporary_in(dir)?;
+    touch(FileAct::Write, path)?;
     temporary.as_file_mut().write_all(bytes)?;
     if durability == Durability::Synced {
+        touch(FileAct::Sync, path)?;
         temporary.as_file().sync_all()?;
     }
+    touch(FileAct::Rename, path)?;
     temporary.persist(path).map_err(|failed| failed.error)?;
     if durability == Durability::Synced {
         sync_dir(dir)?;
@@ -109,6 +117,7 @@ fn temporary_in(dir: &Path) -> io::Result<tempfile::NamedTempFile> {
 #[expect(clippy::disallowed_methods, reason = "the one place that renames files")]
 pub fn write_into(reserve: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = open_in_place(reserve)?;
+    touch(FileAct::Rename, path)?;
     file.write_all(bytes)?;
     file.set_len(bytes.len() as u64)?;
     std::fs::rename(reserve, path)
@@ -123,6 +132,7 @@ pub fn scratch(dir: &Path) -> io::Result<File> {
 /// file system has none. `from` stays as it is.
 #[expect(clippy::disallowed_methods, reason = "the one place that copies files")]
 pub fn keep_as(from: &Path, to: &Path) -> io::Result<()> {
+    touch(FileAct::Make, to)?;
     match std::fs::hard_link(from, to) {
         Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) => {
             let mut source = File::open(from)?;
@@ -138,6 +148,7 @@ pub fn keep_as(from: &Path, to: &Path) -> io::Result<()> {
 /// Removes a file; one that is not there is as good as removed.
 #[expect(clippy::disallowed_methods, reason = "the one place that removes single files")]
 pub fn remove(path: &Path) -> io::Result<()> {
+    touch(FileAct::Remove, path)?;
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         done => done,
@@ -163,18 +174,21 @@ pub fn remove_stale_temporaries(dir: &Path, age_min: Duration) -> io::Result<usi
 /// Makes renames and removals in `dir` survive a power cut.
 #[expect(clippy::disallowed_methods, reason = "a folder is opened to be synced")]
 pub fn sync_dir(dir: &Path) -> io::Result<()> {
+    touch(FileAct::Sync, dir)?;
     File::open(dir)?.sync_all()
 }
 
 /// Opens `path` for appending, making it with mode 0600 if need be; what is there stays.
 #[expect(clippy::disallowed_methods, reason = "the one place that opens files for appending")]
 pub fn open_append(path: &Path) -> io::Result<File> {
+    touch(FileAct::Make, path)?;
     OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)
 }
 
 /// Opens a regular file that is there for reading and writing in place.
 #[expect(clippy::disallowed_methods, reason = "the one place that opens files for changes in place")]
 pub fn open_in_place(path: &Path) -> io::Result<File> {
+    touch(FileAct::Open, path)?;
     let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
     let file = OpenOptions::new().read(true).write(true).custom_flags(nonblocking).open(path)?;
     check_regular(&file)?;
@@ -185,12 +199,14 @@ pub fn open_in_place(path: &Path) -> io::Result<File> {
 /// only one process writes, and nobody reads until they are renamed.
 #[expect(clippy::disallowed_methods, reason = "the one place that makes files")]
 pub fn create_over(path: &Path) -> io::Result<File> {
+    touch(FileAct::Make, path)?;
     OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
 }
 
 /// Renames `from`, which its maker has synced, over `to` in the same folder, and syncs the folder.
 #[expect(clippy::disallowed_methods, reason = "the one place that renames files")]
 pub fn rename_synced(from: &Path, to: &Path) -> io::Result<()> {
+    touch(FileAct::Rename, to)?;
     std::fs::rename(from, to)?;
     to.parent().map_or(Ok(()), sync_dir)
 }

@@ -75,15 +75,33 @@ pub fn new_event_id(now: EpochMs) -> String {
     format!("evt-{}", unique_hex(now))
 }
 
-/// Fills `bytes` with the kernel's randomness. Only a kernel without getrandom (before Linux 3.17) has none.
-#[cfg(linux_calls)]
+/// The id of this very process.
+pub fn own_pid() -> u32 {
+    #[cfg(debug_assertions)]
+    if let Some(world) = super::world::here() {
+        return world.own_pid();
+    }
+    std::process::id()
+}
+
+/// Fills `bytes`, a few, with the kernel's randomness. On Linux only a kernel without getrandom (before 3.17) has none.
 pub fn fill_random(bytes: &mut [u8]) -> std::io::Result<()> {
+    #[cfg(debug_assertions)]
+    if let Some(world) = super::world::here() {
+        world.fill_random(bytes);
+        return Ok(());
+    }
+    fill_by_kernel(bytes)
+}
+
+#[cfg(linux_calls)]
+fn fill_by_kernel(bytes: &mut [u8]) -> std::io::Result<()> {
     Ok(rustix::rand::getrandom(bytes, rustix::rand::GetRandomFlags::empty()).map(drop)?)
 }
 
-/// Fills `bytes`, a few, with the kernel's randomness, where it is asked by its device.
+/// Where it is asked by its device.
 #[cfg(not(linux_calls))]
-pub fn fill_random(bytes: &mut [u8]) -> std::io::Result<()> {
+fn fill_by_kernel(bytes: &mut [u8]) -> std::io::Result<()> {
     use rustix::fs::{Mode, OFlags, open};
     let device = open("/dev/urandom", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let count = rustix::io::read(&device, &mut *bytes)?;
@@ -96,7 +114,7 @@ fn unique_hex(now: EpochMs) -> String {
     let mut random = [0_u8; 8];
     // Without randomness the process id tells makers apart.
     if fill_random(&mut random[2..]).is_err() {
-        random[4..].copy_from_slice(&std::process::id().to_be_bytes());
+        random[4..].copy_from_slice(&own_pid().to_be_bytes());
     }
     format!("{:012x}{:012x}", now.0, u64::from_be_bytes(random))
 }

@@ -11,6 +11,7 @@ use fs2::FileExt;
 use super::clock::{EpochMs, monotonic};
 use super::error::{Error, Kind};
 use super::files;
+use super::world::{FileAct, touch};
 
 /// The longest pause between two tries. Holders keep the lock for a few milliseconds (nothing slow happens under it), so
 /// a longer pause would leave it idle, and one that writes again at once would get in before whoever waits.
@@ -75,7 +76,7 @@ impl FileLock {
     /// Says in the file who holds it. Only words for the message of whoever waits in vain depend on it, so that a full
     /// disk must not keep anyone from the lock: failures are ignored.
     fn note(&mut self, purpose: &str) {
-        let line = format!("{} {purpose} {}\n", std::process::id(), EpochMs::now().0);
+        let line = format!("{} {purpose} {}\n", super::ids::own_pid(), EpochMs::now().0);
         let written =
             self.file.set_len(0).and_then(|()| self.file.rewind()).and_then(|()| self.file.write_all(line.as_bytes()));
         drop(written);
@@ -83,9 +84,12 @@ impl FileLock {
 }
 
 impl Drop for FileLock {
-    /// Wipes the note while the lock is still ours, then lets go; a note found later is that of a killed holder.
+    /// Wipes the note while the lock is still ours, then lets go; a note found later is that of a holder that was killed or
+    /// panicked.
     fn drop(&mut self) {
-        drop(self.file.set_len(0));
+        if !std::thread::panicking() {
+            drop(self.file.set_len(0));
+        }
         // Closing the descriptor would do as well, unless a fork that has not yet called exec still has it.
         drop(FileExt::unlock(&self.file));
     }
@@ -126,11 +130,11 @@ pub fn observe(path: &Path, patience: Duration) -> io::Result<Sight> {
 
 #[expect(clippy::disallowed_methods, reason = "the one place that opens lock files")]
 fn open(path: &Path) -> io::Result<File> {
+    touch(FileAct::Lock, path)?;
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 /// Waits until `file` is locked (true) or the deadline is over (false).
-#[expect(clippy::disallowed_methods, reason = "flock(2) has no time limit: short pauses, bounded by the deadline")]
 fn wait_for(file: &File, deadline: Instant) -> io::Result<bool> {
     let mut pause = PAUSE_MIN;
     loop {
@@ -144,7 +148,8 @@ fn wait_for(file: &File, deadline: Instant) -> io::Result<bool> {
         if left.is_zero() {
             return Ok(false);
         }
-        std::thread::sleep(pause.min(left));
+        // flock(2) has no time limit: short pauses, bounded by the deadline.
+        super::clock::pause(pause.min(left));
         pause = (pause * 2).min(PAUSE_MAX);
     }
 }
@@ -211,6 +216,11 @@ fn holder(note: Option<Note>, by_kernel: Option<u32>) -> String {
 /// holder is of another pid namespace. Lines (proc_locks(5)): `1: FLOCK ADVISORY WRITE 4711 08:01:131 0 EOF`; those
 /// of waiters have `->` as second word.
 fn pid_by_kernel(meta: &Metadata) -> Option<u32> {
+    // The kernel knows nothing of the processes of a simulated world.
+    #[cfg(debug_assertions)]
+    if super::world::here().is_some() {
+        return None;
+    }
     let bytes = files::read_bounded(Path::new("/proc/locks"), LOCKS_BYTES_MAX).ok()?;
     let text = String::from_utf8_lossy(&bytes);
     let (major, minor) = (rustix::fs::major(meta.dev()), rustix::fs::minor(meta.dev()));
@@ -224,12 +234,20 @@ fn pid_by_kernel(meta: &Metadata) -> Option<u32> {
 
 /// Whether a process of that pid exists; no permission to signal it means that it does.
 fn is_there(pid: u32) -> bool {
+    #[cfg(debug_assertions)]
+    if let Some(world) = super::world::here() {
+        return world.process(pid).is_ok_and(|found| found.is_some());
+    }
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
     pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 /// The command line of a process as ` (…)`, or nothing where it cannot be seen.
 fn command_of(pid: u32) -> String {
+    #[cfg(debug_assertions)]
+    if super::world::here().is_some() {
+        return String::new();
+    }
     let path = format!("/proc/{pid}/cmdline");
     let bytes = files::read_bounded(Path::new(&path), COMMAND_BYTES_MAX).unwrap_or_default();
     let line = String::from_utf8_lossy(&bytes).replace('\0', " ");

@@ -20,3 +20,4 @@ pub mod steps;
 #[cfg(test)]
 #[path = "../../tests/common/weaker.rs"]
 pub(crate) mod weaker;
+pub mod world;

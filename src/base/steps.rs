@@ -148,6 +148,9 @@ mod armed {
 
     /// Says that `step` has been reached.
     pub fn reached(step: Step) {
+        if let Some(world) = crate::base::world::here() {
+            return world.reached(step);
+        }
         if let Some(act) = ACT.get() {
             act(step);
         }

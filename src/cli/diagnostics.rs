@@ -5,6 +5,7 @@
 use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::base::error::{Error, Kind, Result};
+use crate::base::ids::own_pid;
 use crate::view::escape;
 
 use super::global::Global;
@@ -64,7 +65,7 @@ impl Log for Stderr {
         }
         let room = record.target().strip_prefix("minions_managed::").unwrap_or(record.target());
         let words = record.args().to_string();
-        let line = format!("minions[{}] {} {room}: {}\n", std::process::id(), record.level(), escape::line(&words));
+        let line = format!("minions[{}] {} {room}: {}\n", own_pid(), record.level(), escape::line(&words));
         ui::diagnostic(&line);
     }
 

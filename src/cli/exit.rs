@@ -1,7 +1,5 @@
 //! How a command ends. The numbers are `base::error::Kind`'s; here is what each means, for help and docs.
 
-use std::process::ExitCode;
-
 use crate::base::error::{Kind, Result};
 
 /// How a command that did not fail ends: its data is on stdout already.
@@ -18,10 +16,10 @@ pub(crate) type Outcome = Result<End>;
 
 impl End {
     /// The process's exit code.
-    pub(crate) fn code(self) -> ExitCode {
+    pub(crate) fn code(self) -> u8 {
         match self {
-            Self::Done => ExitCode::SUCCESS,
-            Self::News(kind) => ExitCode::from(kind.exit_code()),
+            Self::Done => 0,
+            Self::News(kind) => kind.exit_code(),
         }
     }
 }

@@ -144,20 +144,28 @@ impl Door {
 /// The caller's environment; what is no UTF-8 is left out.
 #[expect(clippy::disallowed_methods, reason = "the environment is read at the doors")]
 fn environment() -> EnvVars {
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        return world.environment();
+    }
     std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
-    let args: Vec<OsString> = std::env::args_os().collect();
-    let parsed = match Arguments::try_parse_from(&args) {
+    ExitCode::from(run_line(&std::env::args_os().collect::<Vec<_>>()))
+}
+
+/// Runs the command that `args` name, the program's own name first, and returns the exit code.
+pub fn run_line(args: &[OsString]) -> u8 {
+    let parsed = match Arguments::try_parse_from(args) {
         Ok(parsed) => parsed,
-        Err(refusal) => return refused(&refusal, &args),
+        Err(refusal) => return refused(&refusal, args),
     };
     let ui = Ui::new(&parsed.global);
     if let Err(error) = diagnostics::start(&parsed.global) {
         ui.error(&error);
-        return ExitCode::from(error.kind.exit_code());
+        return error.kind.exit_code();
     }
     #[cfg(debug_assertions)]
     ops::steps::arm(&environment());
@@ -167,7 +175,7 @@ pub fn main() -> ExitCode {
         Ok(end) => end.code(),
         Err(error) => {
             door.ui.error(&error);
-            ExitCode::from(error.kind.exit_code())
+            error.kind.exit_code()
         }
     }
 }
@@ -201,7 +209,7 @@ fn run(command: Command, door: &Door) -> Outcome {
 }
 
 /// Answers a command line that names no command to run: help, a version, or what is wrong with it.
-fn refused(refusal: &clap::Error, args: &[OsString]) -> ExitCode {
+fn refused(refusal: &clap::Error, args: &[OsString]) -> u8 {
     let ui = Ui::plain(usage::format_asked(args));
     let outcome = match usage::stopped(refusal) {
         Stopped::Answered(text) => ui.data(&text).map(|()| End::Done),
@@ -210,7 +218,7 @@ fn refused(refusal: &clap::Error, args: &[OsString]) -> ExitCode {
     outcome.map_or_else(
         |error| {
             ui.error(&error);
-            ExitCode::from(error.kind.exit_code())
+            error.kind.exit_code()
         },
         End::code,
     )

@@ -31,8 +31,8 @@ impl Ui {
         Self {
             format: global.format,
             verbosity,
-            color_stdout: color(global.color, || io::stdout().is_terminal()),
-            color_stderr: color(global.color, || io::stderr().is_terminal()),
+            color_stdout: color(global.color, || is_terminal(&io::stdout())),
+            color_stderr: color(global.color, || is_terminal(&io::stderr())),
             is_closed: Cell::new(false),
         }
     }
@@ -43,7 +43,7 @@ impl Ui {
             format,
             verbosity: 0,
             color_stdout: false,
-            color_stderr: color(None, || io::stderr().is_terminal()),
+            color_stderr: color(None, || is_terminal(&io::stderr())),
             is_closed: Cell::new(false),
         }
     }
@@ -60,12 +60,12 @@ impl Ui {
 
     /// Whether stdout is a terminal, which other people's text must not command.
     pub(crate) fn is_terminal(&self) -> bool {
-        io::stdout().is_terminal()
+        is_terminal(&io::stdout())
     }
 
     /// How tables are drawn on stdout: fitted to a terminal, in full elsewhere.
     pub(crate) fn table_style(&self) -> table::Style {
-        let width = io::stdout().is_terminal().then(|| {
+        let width = is_terminal(&io::stdout()).then(|| {
             let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
             Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
         });
@@ -77,8 +77,7 @@ impl Ui {
         if self.is_closed.get() {
             return Ok(());
         }
-        let mut stdout = io::stdout().lock();
-        match stdout.write_all(text.as_ref()).and_then(|()| stdout.flush()) {
+        match write_out(text.as_ref()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 self.is_closed.set(true);
                 Ok(())
@@ -130,7 +129,7 @@ impl Ui {
 
     /// Progress on a terminal's stderr, from any thread; silent elsewhere and with --quiet.
     pub(crate) fn progress(&self) -> ProgressLines {
-        ProgressLines { is_shown: self.verbosity >= 0 && io::stderr().is_terminal() }
+        ProgressLines { is_shown: self.verbosity >= 0 && is_terminal(&io::stderr()) }
     }
 
     fn paint(&self, start: &'static str) -> (&'static str, &'static str) {
@@ -139,8 +138,7 @@ impl Ui {
 
     /// One write per message, so that commands side by side do not cut into each other's lines.
     fn say(&self, text: &str) {
-        // Nobody is left to be told that stderr is closed or full.
-        io::stderr().lock().write_all(format!("{text}\n").as_bytes()).unwrap_or_default();
+        write_err(&format!("{text}\n"));
     }
 }
 
@@ -154,16 +152,42 @@ impl ProgressLines {
     /// One line.
     pub(crate) fn say(self, text: &str) {
         if self.is_shown {
-            // Nobody is left to be told that stderr is closed or full.
-            io::stderr().lock().write_all(format!("{}\n", escape::line(text)).as_bytes()).unwrap_or_default();
+            write_err(&format!("{}\n", escape::line(text)));
         }
     }
 }
 
 /// Writes one line of diagnostics to stderr.
 pub(super) fn diagnostic(line: &str) {
+    write_err(line);
+}
+
+fn write_out(bytes: &[u8]) -> io::Result<()> {
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        world.print(crate::base::world::Stream::Out, bytes);
+        return Ok(());
+    }
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush())
+}
+
+fn write_err(text: &str) {
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        return world.print(crate::base::world::Stream::Err, text.as_bytes());
+    }
     // Nobody is left to be told that stderr is closed or full.
-    io::stderr().lock().write_all(line.as_bytes()).unwrap_or_default();
+    io::stderr().lock().write_all(text.as_bytes()).unwrap_or_default();
+}
+
+/// Whether `stream` is a terminal. A simulated world has none.
+fn is_terminal(stream: &impl IsTerminal) -> bool {
+    #[cfg(debug_assertions)]
+    if crate::base::world::here().is_some() {
+        return false;
+    }
+    stream.is_terminal()
 }
 
 /// Whether to paint: as asked, else not with a non-empty NO_COLOR, else on a terminal.

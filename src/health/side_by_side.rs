@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::base::parts::has_threads;
+
 /// How many probes or waits run at once: they sleep nearly all the time, so that this bounds memory and descriptors
 /// (three per probe), not the processor.
 pub const PROBES_AT_ONCE_MAX: usize = 128;
@@ -35,8 +37,9 @@ pub fn side_by_side_with_stack<'a, T: Sync, R: Send>(
             }
         }
     };
+    let others = if has_threads() { items.len().min(at_once_max).saturating_sub(1) } else { 0 };
     std::thread::scope(|scope| {
-        for _ in 1..items.len().min(at_once_max) {
+        for _ in 0..others {
             let thread = std::thread::Builder::new().name("probe".into()).stack_size(stack_bytes);
             if thread.spawn_scoped(scope, take_turns).is_err() {
                 break;

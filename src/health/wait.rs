@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::base::clock::monotonic;
+use crate::base::clock::{monotonic, since};
 use crate::config::Settings;
 use crate::service::{Healthcheck, Probe, Proof};
 
@@ -86,24 +86,56 @@ impl<'a> Prober<'a> {
         if let Err(failure) = address::check_hosts(&addresses, self.settings.healthcheck_hosts) {
             return Attempt::Hopeless(failure);
         }
+        #[cfg(debug_assertions)]
+        if let Some(world) = crate::base::world::here() {
+            return self.ask_in(&*world, &addresses, expect_status, limit);
+        }
         let connection = match http::connect(&addresses, limit.deadline) {
             Ok(connection) => connection,
             Err(ConnectFailure::Refused(failure)) => return Attempt::Refused(failure),
             Err(ConnectFailure::Failed(failure)) => return Attempt::Failed(failure),
         };
         let ends = connection.ends;
-        let answer = http::ask(connection, endpoint, limit, |status| {
-            if status != expect_status {
-                return Err(Failure::new(format!("status {status}, expected {expect_status}")));
-            }
-            if address::is_loopback(ends.peer.ip()) {
-                return proof::observe(self.settings.listener_proof, ends, self.target);
-            }
-            Ok(Proof::Unverified)
-        });
+        let answer = http::ask(connection, endpoint, limit, |status| self.judge(ends, status, expect_status));
         match answer.and_then(|judged| judged) {
             Ok(proof) => Attempt::Passed(proof),
             Err(failure) => Attempt::Failed(failure),
+        }
+    }
+
+    /// What a status is worth, while the connection is open.
+    fn judge(&self, ends: proof::Ends, status: u16, expect_status: u16) -> Result<Proof, Failure> {
+        if status != expect_status {
+            return Err(Failure::new(format!("status {status}, expected {expect_status}")));
+        }
+        if address::is_loopback(ends.peer.ip()) {
+            return proof::observe(self.settings.listener_proof, ends, self.target);
+        }
+        Ok(Proof::Unverified)
+    }
+
+    /// The same in a simulated world, which has no wires.
+    #[cfg(debug_assertions)]
+    fn ask_in(
+        &self,
+        world: &dyn crate::base::world::World,
+        addresses: &[std::net::SocketAddr],
+        expect_status: u16,
+        limit: Limit<'_>,
+    ) -> Attempt {
+        use crate::base::world::Answer;
+        let Some(&peer) = addresses.first() else { return Attempt::Failed(Failure::new("there is no address")) };
+        match world.ask(peer, limit.deadline.saturating_duration_since(monotonic())) {
+            Answer::Refused => Attempt::Refused(Failure::new(format!("connection refused at {peer}"))),
+            Answer::Silent => {
+                Attempt::Failed(Failure::new(format!("{peer} accepted but did not answer within {:.1?}", limit.whole)))
+            }
+            Answer::Status { status, client } => {
+                match self.judge(proof::Ends { peer, local: client }, status, expect_status) {
+                    Ok(proof) => Attempt::Passed(proof),
+                    Err(failure) => Attempt::Failed(failure),
+                }
+            }
         }
     }
 }
@@ -143,9 +175,9 @@ pub fn wait_first(check: &Healthcheck, target: &Target<'_>, settings: &Settings,
     let mut pause = Duration::ZERO;
     loop {
         if exit.wait_exit(pause) {
-            return WaitOutcome::Exited { after: began.elapsed() };
+            return WaitOutcome::Exited { after: since(began) };
         }
-        let started = began.elapsed();
+        let started = since(began);
         let limit = match schedule.next(history, started) {
             Next::GiveUp => return WaitOutcome::TimedOut { after: started, last },
             Next::Pause(span) => {
@@ -156,12 +188,12 @@ pub fn wait_first(check: &Healthcheck, target: &Target<'_>, settings: &Settings,
         };
         let (now, failure) = match prober.attempt(limit, exit.as_fd()) {
             Attempt::Passed(_) if exit.wait_exit(Duration::ZERO) => {
-                return WaitOutcome::Exited { after: began.elapsed() };
+                return WaitOutcome::Exited { after: since(began) };
             }
-            Attempt::Passed(proof) => return WaitOutcome::Healthy { after: began.elapsed(), proof },
+            Attempt::Passed(proof) => return WaitOutcome::Healthy { after: since(began), proof },
             Attempt::Hopeless(failure) => return WaitOutcome::Hopeless(failure),
             Attempt::Refused(failure) => (History::Refused { at: started }, failure),
-            Attempt::Failed(failure) => (History::Asked { started, ended: began.elapsed() }, failure),
+            Attempt::Failed(failure) => (History::Asked { started, ended: since(began) }, failure),
         };
         (history, last, pause) = (now, failure, Duration::ZERO);
     }

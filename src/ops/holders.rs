@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::error::{Error, Kind, Result};
-use crate::base::ids::Generation;
+use crate::base::ids::{Generation, own_pid};
 use crate::process;
 use crate::service::Record;
 use crate::state::{Document, SetAside};
@@ -164,7 +164,7 @@ impl Place<'_> {
                 has(record.generation.as_ref()) || has(previous)
             })
         };
-        let me = std::process::id();
+        let me = own_pid();
         let unknown = trees.marked().filter(|(generation, _)| !is_known(generation));
         let mut found: Vec<(Generation, Vec<u32>)> = unknown
             .filter_map(|(generation, pids)| {
@@ -178,7 +178,7 @@ impl Place<'_> {
     }
 
     fn strangers(&self, document: &Document, trees: &Trees) -> Vec<Stranger> {
-        let mut known = trees.lineage(std::process::id());
+        let mut known = trees.lineage(own_pid());
         known.extend(document.records.iter().flat_map(|record| trees.members(record)));
         let is_strange = |pid: &u32| !known.contains(pid);
         let there = |pid: &u32| process::observe_cwd(*pid).is_some_and(|path| path.starts_with(self.dir));

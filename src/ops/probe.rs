@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::base::clock::{EpochMs, monotonic};
+use crate::base::clock::{EpochMs, monotonic, since};
 use crate::base::error::Result;
 use crate::base::ids::Generation;
 use crate::health::{self, Attempt, Cut, PROBES_AT_ONCE_MAX, side_by_side};
@@ -77,7 +77,7 @@ pub fn probe(context: &Context, records: &[Record], within: Option<Duration>) ->
             Answer::Unknown(why) => (None, None, Some(why)),
         };
         let (name, generation) = (record.name.clone(), record.generation.clone());
-        let (took, at) = (began.elapsed(), EpochMs::now());
+        let (took, at) = (since(began), EpochMs::now());
         Probed { name, generation, pid: record.pid, liveness, healthy, proof, error, took, at }
     })
 }
@@ -159,7 +159,7 @@ fn ask(context: &Context, probing: &Probing<'_>, record: &Record, end: Option<In
     let answer = match attempt {
         Attempt::Passed(proof) => Answer::Passed(proof),
         // Its own time was not over: with more of it, it might have passed.
-        Attempt::Failed(_) if within.is_some_and(|within| began.elapsed() >= within) => return not_in_time(),
+        Attempt::Failed(_) if within.is_some_and(|within| since(began) >= within) => return not_in_time(),
         // The service has not been asked: that we could not is no news of it.
         Attempt::Failed(why) if why.is_ours() => Answer::Unknown(why.to_string()),
         Attempt::Refused(why) | Attempt::Failed(why) => Answer::Unhealthy(why.to_string()),

@@ -3,9 +3,10 @@
 use std::io;
 use std::time::Duration;
 
-use crate::base::clock::monotonic;
+use crate::base::clock::{monotonic, pause};
 
-use super::look::{boot_id, own_identity, snapshot};
+use super::look::{boot_id, own_identity};
+use super::snapshot;
 
 /// Between two looks at the process table.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -38,12 +39,12 @@ pub fn observe_abilities() -> Abilities {
 
 /// How many processes have ended without being reaped within `patience` by the first process of this container or system. Where
 /// there is none, the answer comes at once.
-#[expect(clippy::disallowed_methods, reason = "nobody is told of another's reaping: short pauses, bounded by patience")]
 pub fn observe_unreaped(patience: Duration) -> usize {
     let deadline = monotonic() + patience;
     let mut left = unreaped();
     while !left.is_empty() && monotonic() < deadline {
-        std::thread::sleep(PAUSE);
+        // Nobody is told of another's reaping.
+        pause(PAUSE);
         let now = unreaped();
         left.retain(|pid| now.contains(pid));
     }

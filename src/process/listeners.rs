@@ -33,8 +33,29 @@ pub enum SocketState {
 }
 
 /// The sockets that listen on any of `ports`, on whatever address; IPv4 first.
-#[cfg(linux_calls)]
 pub fn observe_listeners(ports: &[u16]) -> io::Result<Vec<Socket>> {
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        return Ok(listeners_in(&*world, ports));
+    }
+    listeners(ports)
+}
+
+/// The same in a simulated world.
+#[cfg(debug_assertions)]
+fn listeners_in(world: &dyn crate::base::world::World, ports: &[u16]) -> Vec<Socket> {
+    let socket = |listener: crate::base::world::Listener| Socket {
+        local: listener.local,
+        remote: SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0),
+        state: SocketState::Listening,
+        inode: listener.inode,
+        is_v6_only: false,
+    };
+    world.listeners().into_iter().map(socket).filter(|socket| ports.contains(&socket.local.port())).collect()
+}
+
+#[cfg(linux_calls)]
+fn listeners(ports: &[u16]) -> io::Result<Vec<Socket>> {
     let wanted = |socket: &Socket| socket.state == SocketState::Listening && ports.contains(&socket.local.port());
     match super::socket_diag::listeners() {
         Ok(mut all) => {
@@ -48,8 +69,16 @@ pub fn observe_listeners(ports: &[u16]) -> io::Result<Vec<Socket>> {
 
 /// The other end, on this machine, of our own connection from `client` to `server`. `None` if it is closed, or was never
 /// taken by anyone.
-#[cfg(linux_calls)]
 pub fn observe_server_end(server: SocketAddr, client: SocketAddr) -> io::Result<Option<Socket>> {
+    #[cfg(debug_assertions)]
+    if crate::base::world::here().is_some() {
+        return Ok(None);
+    }
+    server_end(server, client)
+}
+
+#[cfg(linux_calls)]
+fn server_end(server: SocketAddr, client: SocketAddr) -> io::Result<Option<Socket>> {
     let is_it = |socket: &Socket| socket.inode != 0 && socket.local == server && socket.remote == client;
     match super::socket_diag::receiver(server, client) {
         Ok(found) => Ok(found.filter(is_it)),
@@ -59,13 +88,13 @@ pub fn observe_server_end(server: SocketAddr, client: SocketAddr) -> io::Result<
 
 /// Unsupported here.
 #[cfg(not(linux_calls))]
-pub fn observe_listeners(_ports: &[u16]) -> io::Result<Vec<Socket>> {
+fn listeners(_ports: &[u16]) -> io::Result<Vec<Socket>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Unsupported here.
 #[cfg(not(linux_calls))]
-pub fn observe_server_end(_server: SocketAddr, _client: SocketAddr) -> io::Result<Option<Socket>> {
+fn server_end(_server: SocketAddr, _client: SocketAddr) -> io::Result<Option<Socket>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -1,27 +1,19 @@
 //! Who a process is and whether it is still there. Impure: asks the system.
 
 use std::io;
-use std::sync::OnceLock;
 
 use crate::base::clock::EpochMs;
+use crate::base::ids::own_pid;
 use crate::service::{Identity, Liveness};
 
-#[cfg(linux_calls)]
-pub(super) use super::snapshot_linux as snapshot;
-#[cfg(not(linux_calls))]
-pub(super) use super::snapshot_portable as snapshot;
+use super::snapshot;
 
 /// Contract section 5: a legacy record's process may have started up to this long after its `started_at`.
 const LEGACY_SLACK_MS: i64 = 2000;
 
 /// The id of this boot; read once.
 pub fn boot_id() -> io::Result<&'static str> {
-    static BOOT: OnceLock<String> = OnceLock::new();
-    if let Some(known) = BOOT.get() {
-        return Ok(known);
-    }
-    let read = snapshot::boot_id()?;
-    Ok(BOOT.get_or_init(|| read))
+    snapshot::boot_id()
 }
 
 /// The identity of the process that has `pid` now; `None` if there is none, or only a zombie.
@@ -40,7 +32,7 @@ pub fn observe_child_identity(pid: u32) -> io::Result<Identity> {
 
 /// The identity of this very process.
 pub fn own_identity() -> io::Result<Identity> {
-    observe_identity(std::process::id())?.ok_or_else(|| io::Error::other("this process is not in the process table"))
+    observe_identity(own_pid())?.ok_or_else(|| io::Error::other("this process is not in the process table"))
 }
 
 /// Whether the very process that `identity` names is still there.
@@ -78,6 +70,10 @@ pub fn observe_legacy_liveness(pid: u32, started_at: Option<EpochMs>) -> Livenes
 /// A pid that a listing does not show may be hidden from us (hidepid=2): only the kernel's word that there is no such
 /// process proves death.
 pub(super) fn absence(pid: u32) -> Liveness {
+    #[cfg(debug_assertions)]
+    if crate::base::world::here().is_some() {
+        return Liveness::Dead;
+    }
     let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return Liveness::Dead };
     match rustix::process::test_kill_process(pid) {
         Err(rustix::io::Errno::SRCH) => Liveness::Dead,

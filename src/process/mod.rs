@@ -3,7 +3,7 @@
 //! `owners`), and where a process is and what it has open (`places`).
 //!
 //! What differs between systems is told apart by `cfg(linux_calls)`, which build.rs sets: the process table is in
-//! `snapshot_linux` and `snapshot_portable`, the rest in items of the files that need it. This room does not know records, and decides nothing.
+//! `snapshot_linux` and `snapshot_portable` behind `snapshot`, the rest in items of the files that need it. This room does not know records, and decides nothing.
 
 mod abilities;
 mod inherit;
@@ -15,6 +15,7 @@ mod owners;
 mod places;
 mod resolve;
 mod signal;
+mod snapshot;
 mod snapshot_linux;
 mod snapshot_portable;
 mod socket_diag;
@@ -39,10 +40,9 @@ pub use rustix::process::Signal;
 #[cfg(debug_assertions)]
 pub use signal::kill_self;
 pub use signal::{Held, SignalError, hold, kill_unreaped};
-pub(crate) use spawn::answer_line;
 pub use spawn::{
-    MINIONS_GENERATION, MINIONS_NAME, SHIM_ARG0, ServiceStart, ShimStart, SpawnedShim, become_shim,
-    drop_standard_streams, start_service, start_shim, system_words,
+    MINIONS_GENERATION, MINIONS_NAME, SHIM_ARG0, ServiceStart, ShimStart, SpawnedShim, answer, become_shim, heard_go,
+    start_service, start_shim, system_words,
 };
 pub use stopping::{StopOutcome, stop_marked};
 pub use table::{Table, observe_marked, observe_shims, observe_strays};

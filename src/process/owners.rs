@@ -11,6 +11,10 @@ type Holders = HashMap<u64, Vec<u32>>;
 /// Which of the sockets `inodes` are held by which of `pids`: inode to pids, in the order of `pids`. A process that is
 /// gone or that we may not look into holds nothing as far as we know.
 pub fn observe_holders(inodes: &[u64], pids: &[u32]) -> Holders {
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        return holders_in(&*world, inodes, |pid| pids.contains(&pid));
+    }
     let mut holders = Holders::new();
     for &pid in pids {
         held_by(pid, |inode| {
@@ -26,10 +30,22 @@ pub fn observe_holders(inodes: &[u64], pids: &[u32]) -> Holders {
 /// do not hold them; who asks at the same time shares a look.
 pub fn observe_all_holders(inodes: &[u64]) -> io::Result<Holders> {
     static ALL: SharedLook<io::Result<Holders>> = SharedLook::new();
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        return Ok(holders_in(&*world, inodes, |_| true));
+    }
     match &*ALL.observe(observe_every_holder) {
         Ok(all) => Ok(inodes.iter().filter_map(|inode| Some((*inode, all.get(inode)?.clone()))).collect()),
         Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
     }
+}
+
+/// The same in a simulated world.
+#[cfg(debug_assertions)]
+fn holders_in(world: &dyn crate::base::world::World, inodes: &[u64], is_asked: impl Fn(u32) -> bool) -> Holders {
+    let listeners = world.listeners().into_iter().filter(|one| inodes.contains(&one.inode));
+    let held = listeners.map(|one| (one.inode, one.pids.into_iter().filter(|pid| is_asked(*pid)).collect::<Vec<_>>()));
+    held.filter(|(_, pids)| !pids.is_empty()).collect()
 }
 
 #[cfg(linux_calls)]
@@ -63,8 +79,16 @@ const OFFSPRING_MAX: usize = 256;
 /// Descendants of `pid` as the kernel links them (`/proc/PID/task/TID/children`, proc_pid_task(5)): some 20 µs for each,
 /// however many other processes there are. Some may be missing: orphans are their reaper's, the file may skip a child when
 /// another ends at that moment, and a kernel may be built without it. Whoever needs all takes the process table.
-#[cfg(linux_calls)]
 pub fn observe_offspring(pid: u32) -> Vec<u32> {
+    #[cfg(debug_assertions)]
+    if crate::base::world::here().is_some() {
+        return offspring_by_table(pid);
+    }
+    offspring(pid)
+}
+
+#[cfg(linux_calls)]
+fn offspring(pid: u32) -> Vec<u32> {
     let mut found = Vec::new();
     let mut parents = vec![pid];
     while let Some(parent) = parents.pop() {
@@ -83,9 +107,15 @@ pub fn observe_offspring(pid: u32) -> Vec<u32> {
     found
 }
 
-/// Descendants of `pid` by the process table: elsewhere there is no other list of them.
+/// Elsewhere there is no other list of them.
 #[cfg(not(linux_calls))]
-pub fn observe_offspring(pid: u32) -> Vec<u32> {
+fn offspring(pid: u32) -> Vec<u32> {
+    offspring_by_table(pid)
+}
+
+/// Descendants of `pid` by the process table.
+#[cfg(any(not(linux_calls), debug_assertions))]
+fn offspring_by_table(pid: u32) -> Vec<u32> {
     let table = super::table::Table::observe();
     let found = table.map(|table| table.descendants(pid)).unwrap_or_default();
     found.into_iter().map(|identity| identity.pid).take(OFFSPRING_MAX).collect()
@@ -132,8 +162,20 @@ pub struct Portrait {
 }
 
 /// Looks at what `pid` runs, and where.
-#[cfg(linux_calls)]
 pub fn observe_portrait(pid: u32) -> Portrait {
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        let portrait = world.inside(pid).map(|inside| Portrait {
+            command: Some(inside.args.join(" ")),
+            folder: Some(inside.cwd.to_string_lossy().into_owned()),
+        });
+        return portrait.unwrap_or_default();
+    }
+    portrait(pid)
+}
+
+#[cfg(linux_calls)]
+fn portrait(pid: u32) -> Portrait {
     let line = read(pid, "cmdline").filter(|line| !line.is_empty());
     let command = line
         .map(|line| line.strip_suffix('\0').unwrap_or(&line).replace('\0', " "))
@@ -142,9 +184,8 @@ pub fn observe_portrait(pid: u32) -> Portrait {
     Portrait { command, folder: folder.map(|path| path.to_string_lossy().into_owned()) }
 }
 
-/// Looks at what `pid` runs, and where.
 #[cfg(not(linux_calls))]
-pub fn observe_portrait(pid: u32) -> Portrait {
+fn portrait(pid: u32) -> Portrait {
     use sysinfo::{ProcessRefreshKind, UpdateKind};
     let what = ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always).with_cwd(UpdateKind::Always);
     let portrait = |process: &sysinfo::Process| {
@@ -155,7 +196,7 @@ pub fn observe_portrait(pid: u32) -> Portrait {
             folder: process.cwd().map(|path| path.to_string_lossy().into_owned()),
         }
     };
-    let looked = super::look::snapshot::look(pid, what, |process| process.map(portrait));
+    let looked = super::snapshot::look(pid, what, |process| process.map(portrait));
     looked.ok().flatten().unwrap_or_default()
 }
 

@@ -18,27 +18,50 @@ pub struct Memory {
 
 /// The working folder of `pid`, links resolved; of one that was removed, the path that it had.
 pub fn observe_cwd(pid: u32) -> Option<PathBuf> {
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        return world.inside(pid).map(|inside| inside.cwd);
+    }
     system::cwd(pid)
 }
 
 /// The program that `pid` runs; of one that was removed or replaced, the path that it had.
 pub fn observe_program(pid: u32) -> Option<PathBuf> {
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        return world
+            .inside(pid)
+            .and_then(|inside| inside.args.first().map(PathBuf::from))
+            .filter(|path| path.is_absolute());
+    }
     system::program(pid)
 }
 
 /// The files and folders that `pid` has open, at most [`OPEN_MAX`]; none where the system does not show them.
 pub fn observe_open(pid: u32) -> Vec<PathBuf> {
+    #[cfg(debug_assertions)]
+    if crate::base::world::here().is_some() {
+        return Vec::new();
+    }
     system::open(pid)
 }
 
 /// The generation whose mark `pid` has carried since its exec. What cannot be seen has none; an error is want of open files
 /// or memory, which tells nothing.
 pub fn observe_mark(pid: u32) -> io::Result<Option<Generation>> {
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        return Ok(world.inside(pid).and_then(|inside| inside.mark));
+    }
     system::mark(pid)
 }
 
 /// How much memory `pid` has.
 pub fn observe_memory(pid: u32) -> Option<Memory> {
+    #[cfg(debug_assertions)]
+    if crate::base::world::here().is_some() {
+        return None;
+    }
     system::memory(pid)
 }
 
@@ -79,10 +102,6 @@ mod system {
 
     /// The environment of `pid` as it was at its exec (proc_pid_environ(5)). In the middle of an exec the new memory is there
     /// already and neither environment nor arguments are: what reads as none then is asked for again.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the end of somebody else's exec can only be looked for, within a bound"
-    )]
     fn environment(pid: u32) -> io::Result<Option<Vec<u8>>> {
         for _ in 0..EXEC_LOOKS_MAX {
             let bytes = match read_pseudo(format!("/proc/{pid}/environ")) {
@@ -95,7 +114,8 @@ mod system {
             if !bytes.is_empty() || has_arguments() || program(pid).is_none() {
                 return Ok(Some(bytes));
             }
-            std::thread::sleep(EXEC_PAUSE);
+            // The end of somebody else's exec can only be looked for.
+            crate::base::clock::pause(EXEC_PAUSE);
         }
         Ok(None)
     }
@@ -123,7 +143,7 @@ mod system {
 mod system {
     use super::{EXEC_LOOKS_MAX, EXEC_PAUSE, Generation, Memory, PathBuf, io};
     use crate::process::MINIONS_GENERATION;
-    use crate::process::look::snapshot::{check_files, look};
+    use crate::process::snapshot::{check_files, look};
     use sysinfo::{Process, ProcessRefreshKind, ProcessStatus, UpdateKind};
 
     fn ask<T>(pid: u32, what: ProcessRefreshKind, take: impl FnOnce(&Process) -> Option<T>) -> Option<T> {
@@ -159,10 +179,6 @@ mod system {
     }
 
     /// In the middle of an exec there is a program already and neither environment nor arguments: then it is asked again.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the end of somebody else's exec can only be looked for, within a bound"
-    )]
     fn find_mark(pid: u32) -> Option<Generation> {
         let always = UpdateKind::Always;
         let what = ProcessRefreshKind::nothing().with_environ(always).with_cmd(always).with_exe(always);
@@ -174,7 +190,8 @@ mod system {
             if let Some(mark) = looked {
                 return mark;
             }
-            std::thread::sleep(EXEC_PAUSE);
+            // The end of somebody else's exec can only be looked for.
+            crate::base::clock::pause(EXEC_PAUSE);
         }
         None
     }

@@ -22,6 +22,9 @@ pub struct Held {
     identity: Identity,
     /// `None` where the system has no pidfd; the identity is then checked again before each signal.
     pidfd: Option<OwnedFd>,
+    /// In a simulated world, what stands for the pidfd.
+    #[cfg(debug_assertions)]
+    handle: Option<crate::base::world::Handle>,
 }
 
 /// Why a process could not be held or signalled.
@@ -49,10 +52,9 @@ impl std::error::Error for SignalError {}
 
 /// Takes hold of the process that `identity` names.
 pub fn hold(identity: &Identity) -> Result<Held, SignalError> {
-    let pid = pid_of(identity)?;
-    let pidfd = open_pidfd(pid)?;
+    let held = open(identity)?;
     match observe_liveness(identity) {
-        Liveness::Alive => Ok(Held { identity: identity.clone(), pidfd }),
+        Liveness::Alive => Ok(held),
         Liveness::Dead => Err(SignalError::Gone),
         Liveness::Unknown => Err(SignalError::Unproven),
     }
@@ -71,6 +73,10 @@ impl Held {
 
     /// Sends `signal`.
     pub fn send(&self, signal: Signal) -> Result<(), SignalError> {
+        #[cfg(debug_assertions)]
+        if let (Some(world), Some(handle)) = (crate::base::world::here(), self.handle) {
+            return world.send(handle, signal.as_raw()).then_some(()).ok_or(SignalError::Gone);
+        }
         let sent = match &self.pidfd {
             Some(pidfd) => send_by_pidfd(pidfd, signal),
             None => self.send_by_pid(signal)?,
@@ -84,6 +90,10 @@ impl Held {
 
     /// Waits until it has ended, for at most `limit`; tells whether it has. A zombie has ended.
     pub fn wait_end(&self, limit: Duration) -> io::Result<bool> {
+        #[cfg(debug_assertions)]
+        if let (Some(world), Some(handle)) = (crate::base::world::here(), self.handle) {
+            return Ok(world.wait_end(handle, limit));
+        }
         match &self.pidfd {
             Some(pidfd) => wait_readable(pidfd, limit),
             None => self.wait_end_by_looking(limit),
@@ -99,10 +109,7 @@ impl Held {
         }
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "without a pidfd the end of a stranger's child can only be looked for"
-    )]
+    /// Without a pidfd the end of a stranger's child can only be looked for.
     fn wait_end_by_looking(&self, limit: Duration) -> io::Result<bool> {
         const LOOK_EVERY: Duration = Duration::from_millis(5);
         let end = crate::base::clock::monotonic() + limit;
@@ -114,7 +121,7 @@ impl Held {
             if left.is_zero() {
                 return Ok(false);
             }
-            std::thread::sleep(left.min(LOOK_EVERY));
+            crate::base::clock::pause(left.min(LOOK_EVERY));
         }
     }
 }
@@ -131,6 +138,23 @@ pub fn kill_unreaped(child: &mut std::process::Child) {
 #[cfg(debug_assertions)]
 pub fn kill_self() {
     let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::KILL);
+}
+
+/// Opens a pidfd for whoever has the pid now.
+fn open(identity: &Identity) -> Result<Held, SignalError> {
+    let pid = pid_of(identity)?;
+    let identity = identity.clone();
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        let handle = Some(world.hold(identity.pid).ok_or(SignalError::Gone)?);
+        return Ok(Held { identity, pidfd: None, handle });
+    }
+    Ok(Held {
+        identity,
+        pidfd: open_pidfd(pid)?,
+        #[cfg(debug_assertions)]
+        handle: None,
+    })
 }
 
 fn pid_of(identity: &Identity) -> Result<Pid, SignalError> {

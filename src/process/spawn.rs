@@ -29,7 +29,8 @@ const ANSWER_BYTES_MAX: u64 = 4096;
 /// A shim that waits for its word; dropping it sends none, and it ends without having done anything.
 #[derive(Debug)]
 pub struct SpawnedShim {
-    child: Child,
+    /// `None` in a simulated world.
+    child: Option<Child>,
     identity: Identity,
 }
 
@@ -53,6 +54,12 @@ const FILES_MIN: u64 = 32;
 /// which shim and service inherit, is too low for a start.
 #[expect(clippy::disallowed_methods, reason = "the one place that starts shims")]
 pub fn start_shim(run_dir: &Path) -> io::Result<SpawnedShim> {
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        let identity = observe_identity(world.start_shim(run_dir)?)?;
+        let identity = identity.ok_or_else(|| io::Error::other("the shim ended at once"))?;
+        return Ok(SpawnedShim { child: None, identity });
+    }
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     if limit.is_some_and(|limit| limit < FILES_MIN) {
         return Err(rustix::io::Errno::MFILE.into());
@@ -66,7 +73,7 @@ pub fn start_shim(run_dir: &Path) -> io::Result<SpawnedShim> {
         .stderr(Stdio::null())
         .spawn()?;
     match observe_identity(child.id()) {
-        Ok(Some(identity)) => Ok(SpawnedShim { child, identity }),
+        Ok(Some(identity)) => Ok(SpawnedShim { child: Some(child), identity }),
         problem => {
             // It has had no word, so it has done nothing; its stdin closes here and it ends.
             drop(child.stdin.take());
@@ -85,20 +92,41 @@ impl SpawnedShim {
 
     /// Lets it start its service, and waits for the answer: an exec, so milliseconds. The shim lives on.
     pub fn go(mut self) -> io::Result<ShimStart> {
-        let mut stdin = self.child.stdin.take().expect("piped above, taken once");
-        stdin.write_all(GO)?;
-        drop(stdin);
+        self.tell(GO)?;
         reached(Step::StartTold);
+        parse_answer(&self.hear()?, &self.identity.boot_id)
+    }
+
+    fn tell(&mut self, word: &[u8]) -> io::Result<()> {
+        #[cfg(debug_assertions)]
+        if let Some(world) = crate::base::world::here() {
+            world.tell_shim(self.identity.pid, word);
+        }
+        let stdin = self.child.as_mut().and_then(|child| child.stdin.take());
+        stdin.map_or(Ok(()), |mut stdin| stdin.write_all(word))
+    }
+
+    fn hear(&mut self) -> io::Result<String> {
+        #[cfg(debug_assertions)]
+        if let Some(world) = crate::base::world::here() {
+            let answer = world.hear_shim(self.identity.pid);
+            return Ok(String::from_utf8_lossy(&answer).into_owned());
+        }
         let mut answer = String::new();
-        let stdout = self.child.stdout.take().expect("piped above, taken once");
-        stdout.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
-        parse_answer(&answer, &self.identity.boot_id)
+        if let Some(stdout) = self.child.as_mut().and_then(|child| child.stdout.take()) {
+            stdout.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
+        }
+        Ok(answer)
     }
 
     /// Sends it away without a word, and waits until it is gone.
     pub fn dismiss(mut self) -> io::Result<()> {
-        drop(self.child.stdin.take());
-        self.child.wait().map(drop)
+        self.tell(b"")?;
+        #[cfg(debug_assertions)]
+        if let Some(world) = crate::base::world::here() {
+            world.hear_shim(self.identity.pid);
+        }
+        self.child.as_mut().map_or(Ok(()), |child| child.wait().map(drop))
     }
 }
 
@@ -121,11 +149,35 @@ fn parse_answer(answer: &str, boot_id: &str) -> io::Result<ShimStart> {
 }
 
 /// The line by which a shim answers its maker.
-pub(crate) fn answer_line(start: &ShimStart) -> String {
+fn answer_line(start: &ShimStart) -> String {
     match start {
         ShimStart::Started { service } => format!("started {} {}\n", service.pid, service.start_ticks),
         ShimStart::Refused(why) => format!("refused {}\n", why.replace('\n', " ")),
     }
+}
+
+/// As a shim: waits for the maker's word. A maker that died or changed its mind closes the pipe without one.
+pub fn heard_go() -> bool {
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        return world.hear_maker() == GO;
+    }
+    let mut word = [0_u8; GO.len()];
+    io::stdin().read_exact(&mut word).is_ok() && word == *GO
+}
+
+/// As a shim: answers the maker and lets go of both pipes.
+pub fn answer(start: &ShimStart) {
+    let line = answer_line(start);
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        return world.answer_maker(line.as_bytes());
+    }
+    let mut stdout = io::stdout();
+    // A maker that is gone is no reason to stop: the claim's recovery finds the service by our files.
+    let told = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush());
+    drop(told);
+    drop_standard_streams();
 }
 
 /// The program that runs. On Linux by the link that holds even if the file was replaced meanwhile.
@@ -136,6 +188,11 @@ pub(super) fn own_program() -> io::Result<std::path::PathBuf> {
 /// Turns this process, just started, into a shim: a session of its own, none of the caller's descriptors but the first
 /// three, the reaper of all its descendants, and no working folder that somebody may want to remove.
 pub fn become_shim() -> io::Result<()> {
+    // There nothing is inherited.
+    #[cfg(debug_assertions)]
+    if crate::base::world::here().is_some() {
+        return Ok(());
+    }
     // EPERM: it leads a group already, as when started by hand from a shell; it is then detached enough.
     let _ = rustix::process::setsid();
     close_descriptors_from(3);
@@ -144,7 +201,7 @@ pub fn become_shim() -> io::Result<()> {
 }
 
 /// Lets go of the three standard streams: the null device stands in their place.
-pub fn drop_standard_streams() {
+fn drop_standard_streams() {
     use rustix::fs::{Mode, OFlags};
     // Without a null device there is nothing better to put there than what is there.
     let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) else { return };
@@ -217,6 +274,12 @@ pub struct ServiceStart<'a> {
 /// On failure the reason says what could not be done, in the system's words.
 #[expect(clippy::disallowed_methods, reason = "the one place that starts services")]
 pub fn start_service(start: &ServiceStart<'_>) -> Result<u32, String> {
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        let ServiceStart { program, args, cwd, env, log } = *start;
+        let birth = crate::base::world::Birth { program, args, cwd: cwd.unwrap_or(Path::new("/")), env, log };
+        return world.start_service(&birth).map_err(|error| explain(start, &error));
+    }
     let log = |error: io::Error| format!("the log cannot be handed on: {error}");
     let mut command = Command::new(start.program);
     command

@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::base::ids::Generation;
+use crate::base::ids::{Generation, own_pid};
 use crate::service::Identity;
 
-use super::look::{boot_id, snapshot};
+use super::look::boot_id;
 use super::places::observe_mark;
+use super::snapshot;
 use super::spawn::SHIM_ARG0;
 
 /// The process table at one moment.
@@ -22,7 +23,7 @@ impl Table {
     /// Looks at every process. A listing that does not contain this very process tells nothing and is an error.
     pub fn observe() -> io::Result<Self> {
         let boot_id = boot_id()?;
-        let me = std::process::id();
+        let me = own_pid();
         let mut table = Self { children: HashMap::new(), identities: Vec::new() };
         let mut has_me = false;
         for seen in snapshot::see_all()? {
@@ -69,7 +70,7 @@ impl Table {
 pub fn observe_marked(generation: &Generation) -> io::Result<Vec<Identity>> {
     let table = Table::observe()?;
     let mut found = Vec::new();
-    let mut known = HashSet::from([std::process::id()]);
+    let mut known = HashSet::from([own_pid()]);
     for identity in table.all() {
         if known.contains(&identity.pid) || observe_mark(identity.pid)?.as_ref() != Some(generation) {
             continue;
@@ -93,7 +94,7 @@ pub fn observe_strays(_generation: &Generation) -> io::Result<Vec<Identity>> {
 #[cfg(not(linux_calls))]
 pub fn observe_strays(generation: &Generation) -> io::Result<Vec<Identity>> {
     let look = || {
-        let kin = Table::observe()?.descendants(std::process::id());
+        let kin = Table::observe()?.descendants(own_pid());
         let marked = observe_marked(generation)?;
         Ok::<Vec<Identity>, io::Error>(marked.into_iter().filter(|identity| !kin.contains(identity)).collect())
     };
@@ -111,17 +112,27 @@ pub fn observe_shims(run: &Path) -> io::Result<Vec<(Identity, PathBuf)>> {
 }
 
 /// The run folder of the shim that `pid` is; `None` if it is none.
-#[cfg(linux_calls)]
 fn shim_dir(pid: u32) -> Option<PathBuf> {
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        return match world.inside(pid)?.args.as_slice() {
+            [name, dir] if name == SHIM_ARG0 => Some(PathBuf::from(dir)),
+            _ => None,
+        };
+    }
+    shim_dir_by_system(pid)
+}
+
+#[cfg(linux_calls)]
+fn shim_dir_by_system(pid: u32) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
     let line = crate::base::files::read_pseudo(format!("/proc/{pid}/cmdline")).ok()?;
     let dir = line.strip_prefix(SHIM_ARG0.as_bytes())?.strip_prefix(b"\0")?.strip_suffix(b"\0")?;
     Some(PathBuf::from(std::ffi::OsStr::from_bytes(dir)))
 }
 
-/// The run folder of the shim that `pid` is; `None` if it is none.
 #[cfg(not(linux_calls))]
-fn shim_dir(pid: u32) -> Option<PathBuf> {
+fn shim_dir_by_system(pid: u32) -> Option<PathBuf> {
     let what = sysinfo::ProcessRefreshKind::nothing().with_cmd(sysinfo::UpdateKind::Always);
     let looked = snapshot::look(pid, what, |process| match process?.cmd() {
         [name, dir] if name == SHIM_ARG0 => Some(PathBuf::from(dir)),

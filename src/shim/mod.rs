@@ -12,7 +12,6 @@ mod steps;
 mod tree;
 mod wait;
 
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -20,7 +19,7 @@ use std::time::Duration;
 use crate::base::clock::EpochMs;
 use crate::base::files;
 use crate::base::steps::{Step, reached};
-use crate::process::{self, SHIM_ARG0, ServiceStart, ShimStart, answer_line};
+use crate::process::{self, SHIM_ARG0, ServiceStart, ShimStart, answer, heard_go};
 use crate::service::{ExitRecord, Identity};
 use crate::state::{self, Launch, Started};
 
@@ -63,12 +62,6 @@ pub fn main(run_dir: &Path) -> ExitCode {
     }
 }
 
-/// Waits for the maker's word. A maker that died or changed its mind closes the pipe without one.
-fn heard_go() -> bool {
-    let mut word = [0_u8; 3];
-    std::io::stdin().read_exact(&mut word).is_ok() && &word == b"go\n"
-}
-
 /// Starts the service and writes down who it and this shim are.
 fn start(run_dir: &Path, launch: &Launch) -> Result<Identity, String> {
     let me = process::own_identity().map_err(|error| format!("the shim cannot see itself: {error}"))?;
@@ -97,15 +90,6 @@ fn start(run_dir: &Path, launch: &Launch) -> Result<Identity, String> {
         Err(_) => tree::kill_all(&launch.generation),
     }
     written
-}
-
-/// Answers the maker and lets go of both pipes.
-fn answer(start: &ShimStart) {
-    let mut stdout = std::io::stdout();
-    // A maker that is gone is no reason to stop: the claim's recovery finds the service by our files.
-    let told = stdout.write_all(answer_line(start).as_bytes()).and_then(|()| stdout.flush());
-    drop(told);
-    process::drop_standard_streams();
 }
 
 /// Sleeps, and acts on what wakes it, until no descendant is left.

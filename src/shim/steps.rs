@@ -10,6 +10,10 @@ use crate::process;
 const ORDER_BYTES_MAX: u64 = 256;
 
 pub(super) fn arm(run_dir: &Path) {
+    // Who dies where is there the world's to say.
+    if crate::base::world::here().is_some() {
+        return;
+    }
     // `engine/managed-run/NAME/GENERATION`
     let mut above = run_dir.ancestors().skip(1);
     let (name, engine) = (above.next().and_then(Path::file_name), above.nth(1));

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, WaitStatus};
 
 use crate::base::clock::monotonic;
-use crate::base::ids::Generation;
+use crate::base::ids::{Generation, own_pid};
 use crate::process::{Held, Table, hold, observe_strays};
 use crate::service::Exit;
 
@@ -39,10 +39,10 @@ impl Reaped {
     /// Reaps every child that has ended.
     pub(super) fn reap(&mut self, main_pid: u32, generation: &Generation) {
         loop {
-            match rustix::process::wait(WaitOptions::NOHANG) {
-                Ok(Some((pid, status))) => {
-                    if u32::try_from(pid.as_raw_nonzero().get()) == Ok(main_pid) {
-                        self.main_exit = Some(exit_of(status));
+            match wait_child(WaitOptions::NOHANG) {
+                Ok(Some((pid, exit))) => {
+                    if pid == main_pid {
+                        self.main_exit = Some(exit);
                     }
                 }
                 Ok(None) => return,
@@ -58,6 +58,23 @@ impl Reaped {
             }
         }
     }
+}
+
+/// Reaps one child: its pid and how it ended.
+fn wait_child(options: WaitOptions) -> Result<Option<(u32, Exit)>, Errno> {
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        use crate::base::world::Ended;
+        let reaped = world.reap(!options.contains(WaitOptions::NOHANG)).map_err(|_| Errno::CHILD)?;
+        let exit = |ended: Ended| match ended {
+            Ended::Code(code) => Exit::Code(code),
+            Ended::Signal(signal) => Exit::Signal(signal),
+        };
+        return Ok(reaped.map(|(pid, ended)| (pid, exit(ended))));
+    }
+    let reaped = rustix::process::wait(options)?;
+    // A pid is positive.
+    Ok(reaped.map(|(pid, status)| (pid.as_raw_nonzero().get().unsigned_abs(), exit_of(status))))
 }
 
 fn exit_of(status: WaitStatus) -> Exit {
@@ -89,7 +106,7 @@ pub(super) fn kill_all(generation: &Generation) {
     let mut reaped = Reaped::default();
     while !reaped.is_alone {
         kill(generation);
-        let _ = rustix::process::wait(WaitOptions::empty());
+        let _ = wait_child(WaitOptions::empty());
         reaped.reap(0, generation);
     }
 }
@@ -97,7 +114,7 @@ pub(super) fn kill_all(generation: &Generation) {
 fn observe_tree(generation: &Generation) -> Vec<Held> {
     // Without a listing nobody can be signalled; the next turn looks again.
     let Ok(table) = Table::observe() else { return Vec::new() };
-    let mut tree = table.descendants(std::process::id());
+    let mut tree = table.descendants(own_pid());
     tree.extend(observe_strays(generation).unwrap_or_default());
     tree.iter().filter_map(|identity| hold(identity).ok()).collect()
 }

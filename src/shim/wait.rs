@@ -27,6 +27,9 @@ pub(super) struct Waiter {
     timer: timer::Timer,
     stop: Arc<AtomicBool>,
     reread: Arc<AtomicBool>,
+    /// What a simulated world has to know of the timer.
+    #[cfg(debug_assertions)]
+    armed: std::cell::Cell<Option<EpochMs>>,
 }
 
 impl Waiter {
@@ -35,18 +38,33 @@ impl Waiter {
         let (pipe, writer) = pipe()?;
         let stop = Arc::new(AtomicBool::new(false));
         let reread = Arc::new(AtomicBool::new(false));
+        let waiter = Self {
+            pipe,
+            timer: timer::Timer::new()?,
+            stop,
+            reread,
+            #[cfg(debug_assertions)]
+            armed: std::cell::Cell::default(),
+        };
+        // There no signal is the system's.
+        #[cfg(debug_assertions)]
+        if crate::base::world::here().is_some() {
+            return Ok(waiter);
+        }
         // Flags before the pipe: whoever is woken finds them set.
-        signal_hook::flag::register(SIGTERM, Arc::clone(&stop))?;
-        signal_hook::flag::register(SIGHUP, Arc::clone(&reread))?;
+        signal_hook::flag::register(SIGTERM, Arc::clone(&waiter.stop))?;
+        signal_hook::flag::register(SIGHUP, Arc::clone(&waiter.reread))?;
         for signal in [SIGCHLD, SIGTERM, SIGHUP] {
             signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
         }
-        Ok(Self { pipe, timer: timer::Timer::new()?, stop, reread })
+        Ok(waiter)
     }
 
     /// Lets the timer fire at `at`, by the wall clock, also over a suspend and when the clock is set.
     pub(super) fn arm(&self, at: Option<EpochMs>) {
         if let Some(at) = at {
+            #[cfg(debug_assertions)]
+            self.armed.set(Some(at));
             self.timer.arm(at);
         }
     }
@@ -54,6 +72,11 @@ impl Waiter {
     /// Sleeps until a signal, the timer or `deadline`.
     pub(super) fn wait(&self, deadline: Option<Instant>) -> Woken {
         let left = deadline.map(|at| at.saturating_duration_since(monotonic()));
+        #[cfg(debug_assertions)]
+        if let Some(world) = crate::base::world::here() {
+            let crate::base::world::Woken { stop, reread } = world.sleep(self.armed.get().map(|at| at.0), left);
+            return Woken { stop, reread };
+        }
         let limit = self.timer.limit(left).and_then(|limit| Timespec::try_from(limit).ok());
         let mut polled = vec![PollFd::new(&self.pipe, PollFlags::IN)];
         polled.extend(self.timer.fd().map(|fd| PollFd::new(fd, PollFlags::IN)));

@@ -14,8 +14,10 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     ("print!(", &[], "cli/ui.rs alone prints, with errors handled"),
     ("dbg!(", &[], "left over"),
     // The shim answers its starter on stdout; that is no message to anyone else.
-    ("stdout()", &["src/cli/ui.rs", "src/shim/"], "cli/ui.rs alone prints"),
+    ("stdout()", &["src/cli/ui.rs", "src/process/spawn.rs"], "cli/ui.rs alone prints"),
     ("stderr()", &["src/cli/ui.rs"], "cli/ui.rs alone prints"),
+    ("process::id()", &["src/base/ids.rs"], "base::ids::own_pid, which a simulated world knows too"),
+    (".elapsed()", &["src/base/"], "base::clock::since, which a simulated world knows too"),
     ("todo!(", &[], "unfinished"),
     ("unimplemented!(", &[], "unfinished"),
     ("#[allow(", &[], "`expect` with a reason, which goes when it is no longer needed"),
@@ -51,6 +53,27 @@ fn crash_switch(files: &[File]) -> Vec<String> {
             let is_names = file.path == "src/base/mod.rs";
             if names && !is_names && !before.contains("#[cfg(debug_assertions)]") {
                 complaints.push(format!("{}:{line}: the crash switch is for debug builds only", file.path));
+            }
+            before = code;
+        }
+    }
+    complaints
+}
+
+/// Where a simulated world may stand in the system's place in ordinary builds too. `base/steps.rs` and `shim/steps.rs` are in debug
+/// builds as a whole.
+fn world_switch(files: &[File]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for file in files.iter().filter(|file| file.is_source() && !file.path.ends_with("/steps.rs")) {
+        let mut before = String::new();
+        for (line, code) in file.code() {
+            let is_switch = if file.path == "src/base/world.rs" {
+                code.starts_with("mod ") || code.starts_with("pub use ")
+            } else {
+                ["world::here()", "world::enter("].iter().any(|word| code.contains(word))
+            };
+            if is_switch && !before.contains("#[cfg(debug_assertions)]") {
+                complaints.push(format!("{}:{line}: the simulated world is for debug builds only", file.path));
             }
             before = code;
         }
@@ -158,6 +181,17 @@ fn the_crash_switch_is_in_debug_builds_only() {
     let told = |line| format!("src/cli/x.rs:{line}: the crash switch is for debug builds only");
     finds(crash_switch, "src/cli/x.rs", "a\n    ops::steps::arm(&env);\n", &[told(2).as_str()]);
     finds(crash_switch, "src/cli/x.rs", "#[cfg(debug_assertions)]\nops::steps::arm(&env);\n", &[]);
+}
+
+#[test]
+fn the_simulated_world_is_in_debug_builds_only() {
+    check(world_switch);
+    let told = |path, line| format!("{path}:{line}: the simulated world is for debug builds only");
+    let switch = "    if let Some(world) = super::world::here() {\n";
+    finds(world_switch, "src/base/x.rs", switch, &[told("src/base/x.rs", 1).as_str()]);
+    finds(world_switch, "src/base/x.rs", &format!("#[cfg(debug_assertions)]\n{switch}"), &[]);
+    let whole = "#[cfg(debug_assertions)]\npub use simulated::here;\nmod simulated {\n";
+    finds(world_switch, "src/base/world.rs", whole, &[told("src/base/world.rs", 3).as_str()]);
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Performing what was claimed, side by side, and settling it: what came of each start goes into the state, if the claim
 //! still stands; else the start is undone. Impure: waits for a file of the shim.
 
-use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::base::clock::{EpochMs, monotonic};
+use crate::base::clock::{EpochMs, monotonic, pause};
 use crate::base::error::Result;
+use crate::base::parts::has_threads;
 use crate::base::steps::{Step, reached};
 use crate::health::side_by_side_with_stack;
 use crate::service::{Exit, ExitRecord, Liveness, Process, Proof, Record, Status};
@@ -47,35 +48,44 @@ enum Told {
     Done(usize, Started),
 }
 
+/// Hears what workers tell.
+type Tell<'a> = &'a (dyn Fn(Told) + Sync);
+
 /// Performs the starts side by side and settles as they go. Returns what came of each, in their order.
 pub(crate) fn perform_and_settle(starter: &Starter<'_>, starts: Vec<Start>) -> Result<Vec<Started>> {
     if !starts.is_empty() {
         reached(Step::StartClaimed);
     }
     let records: Vec<Record> = starts.iter().map(|start| start.record.clone()).collect();
-    let mut outcomes: Vec<Option<Started>> = starts.iter().map(|_| None).collect();
+    let settling = Settling::new(starter, &records);
     let (tell, told) = mpsc::channel();
     let starts: Vec<(usize, Mutex<Option<Start>>)> =
         starts.into_iter().map(|start| Mutex::new(Some(start))).enumerate().collect();
     let starts = starts.as_slice();
-    let perform_all = |tell: Sender<Told>| {
+    let perform_all = |tell: Tell<'_>| {
         side_by_side_with_stack(starts, STARTS_AT_ONCE_MAX, STACK_BYTES, |(at, start)| {
             // Each is taken once, by the one thread that works on it.
             let start = start.lock().ok().and_then(|mut start| start.take());
-            start.map(|start| work(starter, *at, start, &tell))
+            start.map(|start| work(starter, *at, start, tell))
         });
     };
-    let settled = std::thread::scope(|scope| {
-        let (perform_all, spare) = (&perform_all, tell.clone());
-        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-        match thread.spawn_scoped(scope, move || perform_all(tell)) {
-            Ok(_) => drop(spare),
-            // At the limit of processes: first all the work, then what it told.
-            Err(_) => perform_all(spare),
-        }
-        settle_as_told(starter, &told, &records, &mut outcomes)
-    });
-    for at in settled? {
+    // The receiver outlives every worker; a failure to tell cannot happen.
+    let through = |tell: Sender<Told>| move |told| drop(tell.send(told));
+    let (mut outcomes, lost) = if has_threads() {
+        std::thread::scope(|scope| {
+            let (perform_all, spare) = (&perform_all, tell.clone());
+            let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+            match thread.spawn_scoped(scope, move || perform_all(&through(tell))) {
+                Ok(_) => drop(spare),
+                // At the limit of processes: first all the work, then what it told.
+                Err(_) => perform_all(&through(spare)),
+            }
+            settling.run(&told)
+        })
+    } else {
+        settling.run_alone(&perform_all)
+    }?;
+    for at in lost {
         outcomes[at] = Some(overtaken(&records[at].name, outcomes[at].take()));
     }
     Ok(outcomes.into_iter().flatten().collect())
@@ -89,9 +99,8 @@ fn overtaken(name: &str, seen: Option<Started>) -> Started {
 }
 
 /// One start, from its performance to its first health.
-fn work(starter: &Starter<'_>, at: usize, start: Start, tell: &Sender<Told>) {
-    // The receiver outlives every worker; a failure to tell cannot happen.
-    let change = |change| drop(tell.send(Told::Change(at, change)));
+fn work(starter: &Starter<'_>, at: usize, start: Start, tell: Tell<'_>) {
+    let change = |change| tell(Told::Change(at, change));
     let claimed = start.record.clone();
     let forget = || claimed.generation.iter().for_each(|own| ending::forget(&starter.context.root, &claimed.name, own));
     let started = match perform::perform(starter, start) {
@@ -128,7 +137,7 @@ fn work(starter: &Starter<'_>, at: usize, start: Start, tell: &Sender<Told>) {
             failed(FailureKind::OldLives, error.chain(), Vec::new())
         }
     };
-    drop(tell.send(Told::Done(at, started)));
+    tell(Told::Done(at, started));
 }
 
 fn running(claimed: &Record, process: &Process, at: EpochMs) -> Record {
@@ -191,7 +200,6 @@ fn await_health(
 
 /// What the shim wrote about the end of a service that is known to have ended: it writes at once, and then it may have a
 /// tree to end.
-#[expect(clippy::disallowed_methods, reason = "a file of another process can only be looked for, within a bound")]
 fn await_exit_record(starter: &Starter<'_>, running: &Record, process: &Process) -> Option<ExitRecord> {
     const LOOK_EVERY: Duration = Duration::from_millis(1);
     let read = || ending::read_exit(&starter.context.root, &running.name, running.generation.as_ref()?);
@@ -206,7 +214,8 @@ fn await_exit_record(starter: &Starter<'_>, running: &Record, process: &Process)
             // It may have written between the look and its end.
             return read();
         }
-        std::thread::sleep(LOOK_EVERY);
+        // A file of another process can only be looked for.
+        pause(LOOK_EVERY);
     }
 }
 
@@ -227,37 +236,75 @@ fn failed(kind: FailureKind, error: String, log_tail: Vec<String>) -> Started {
     Started { pid: None, healthy: Some(false), failure: Some(Failure { kind, error, log_tail }) }
 }
 
-/// Writes what the workers tell: first once the window is over or all are done, then at each piece of news. Returns the
-/// starts whose claims no longer stood.
-fn settle_as_told(
-    starter: &Starter<'_>,
-    told: &Receiver<Told>,
-    records: &[Record],
-    outcomes: &mut [Option<Started>],
-) -> Result<Vec<usize>> {
-    let mut waiting: Vec<(usize, Change)> = Vec::new();
-    let mut lost = Vec::new();
-    let mut window_ends: Option<Instant> = None;
-    let mut is_disconnected = false;
-    while !is_disconnected || !waiting.is_empty() {
-        let is_done = is_disconnected || outcomes.iter().all(Option::is_some);
-        let is_due = !waiting.is_empty() && (is_done || window_ends.is_some_and(|end| monotonic() >= end));
-        if is_due {
-            write(starter, std::mem::take(&mut waiting), records, &mut lost)?;
-            continue;
-        }
-        let limit = window_ends.filter(|_| !waiting.is_empty()).map(|end| end.saturating_duration_since(monotonic()));
-        match limit.map_or_else(|| told.recv().map_err(RecvTimeoutError::from), |limit| told.recv_timeout(limit)) {
-            Ok(Told::Change(at, change)) => {
-                window_ends.get_or_insert_with(|| monotonic() + SETTLE_WINDOW);
-                waiting.push((at, change));
+/// What the workers have told, and what of it is not written yet.
+struct Settling<'a> {
+    starter: &'a Starter<'a>,
+    records: &'a [Record],
+    outcomes: Vec<Option<Started>>,
+    waiting: Vec<(usize, Change)>,
+    /// The starts whose claims no longer stood.
+    lost: Vec<usize>,
+    window_ends: Option<Instant>,
+}
+
+/// What came of each start, as far as its worker told, and the starts whose claims no longer stood.
+type Settled = (Vec<Option<Started>>, Vec<usize>);
+
+impl<'a> Settling<'a> {
+    fn new(starter: &'a Starter<'a>, records: &'a [Record]) -> Self {
+        let outcomes = records.iter().map(|_| None).collect();
+        Self { starter, records, outcomes, waiting: Vec::new(), lost: Vec::new(), window_ends: None }
+    }
+
+    /// Writes what the workers tell: first once the window is over or all are done, then at each piece of news.
+    fn run(mut self, told: &Receiver<Told>) -> Result<Settled> {
+        let mut is_disconnected = false;
+        while !is_disconnected || !self.waiting.is_empty() {
+            let is_done = is_disconnected || self.outcomes.iter().all(Option::is_some);
+            let is_over = self.window_ends.is_some_and(|end| monotonic() >= end);
+            if !self.waiting.is_empty() && (is_done || is_over) {
+                self.write()?;
+                continue;
             }
-            Ok(Told::Done(at, started)) => outcomes[at] = Some(started),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => is_disconnected = true,
+            let window_ends = self.window_ends.filter(|_| !self.waiting.is_empty());
+            let limit = window_ends.map(|end| end.saturating_duration_since(monotonic()));
+            match limit.map_or_else(|| told.recv().map_err(RecvTimeoutError::from), |limit| told.recv_timeout(limit)) {
+                Ok(told) => self.hear(told),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => is_disconnected = true,
+            }
+        }
+        Ok((self.outcomes, self.lost))
+    }
+
+    /// The same on one thread: each piece of news is written when it is told.
+    fn run_alone(self, perform_all: &dyn Fn(Tell<'_>)) -> Result<Settled> {
+        let both = Mutex::new((self, Ok(())));
+        perform_all(&|told| {
+            let mut both = both.lock().unwrap_or_else(PoisonError::into_inner);
+            let (settling, written) = &mut *both;
+            settling.hear(told);
+            if written.is_ok() && !settling.waiting.is_empty() {
+                *written = settling.write();
+            }
+        });
+        let (settling, written) = both.into_inner().unwrap_or_else(PoisonError::into_inner);
+        written.map(|()| (settling.outcomes, settling.lost))
+    }
+
+    fn hear(&mut self, told: Told) {
+        match told {
+            Told::Change(at, change) => {
+                self.window_ends.get_or_insert_with(|| monotonic() + SETTLE_WINDOW);
+                self.waiting.push((at, change));
+            }
+            Told::Done(at, started) => self.outcomes[at] = Some(started),
         }
     }
-    Ok(lost)
+
+    fn write(&mut self) -> Result<()> {
+        write(self.starter, std::mem::take(&mut self.waiting), self.records, &mut self.lost)
+    }
 }
 
 /// One change of the state for all that is waiting. A start whose record another command has taken over is undone. If the
