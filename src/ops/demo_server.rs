@@ -29,7 +29,7 @@ fn greet(mut client: TcpStream) -> io::Result<()> {
     client.set_read_timeout(Some(CLIENT_LIMIT))?;
     let mut request = [0_u8; REQUEST_BYTES_MAX];
     let _length = client.read(&mut request)?;
-    let body = format!("hello from pid {}\n", std::process::id());
+    let body = format!("hello from pid {}\n", crate::base::ids::own_pid());
     let length = body.len();
     let head =
         format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
