@@ -8,9 +8,9 @@ use super::snapshot_linux as system;
 use super::snapshot_portable as system;
 
 pub(super) use super::snapshot_linux::Seen;
+pub(super) use system::of_another_boot;
 #[cfg(not(linux_calls))]
 pub(super) use system::{check_files, look};
-pub(super) use system::of_another_boot;
 
 /// Looks at one process; `None` if there is none of that pid.
 pub(super) fn see(pid: u32) -> io::Result<Option<Seen>> {

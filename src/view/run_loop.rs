@@ -35,7 +35,7 @@ pub fn words(news: &News<'_>) -> Option<String> {
 /// `{"pid", "ticks", "failures"}`.
 pub fn ended_json(ended: Ended) -> String {
     let Ended { ticks, failures } = ended;
-    line(&json!({ "pid": std::process::id(), "ticks": ticks, "failures": failures }))
+    line(&json!({ "pid": crate::base::ids::own_pid(), "ticks": ticks, "failures": failures }))
 }
 
 /// One line.

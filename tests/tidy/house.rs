@@ -16,7 +16,11 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     // The shim answers its starter on stdout; that is no message to anyone else.
     ("stdout()", &["src/cli/ui.rs", "src/process/spawn.rs"], "cli/ui.rs alone prints"),
     ("stderr()", &["src/cli/ui.rs"], "cli/ui.rs alone prints"),
-    ("process::id()", &["src/base/ids.rs", "src/health/ports.rs"], "base::ids::own_pid, which a simulated world knows too"),
+    (
+        "process::id()",
+        &["src/base/ids.rs", "src/health/ports.rs"],
+        "base::ids::own_pid, which a simulated world knows too",
+    ),
     (".elapsed()", &["src/base/"], "base::clock::since, which a simulated world knows too"),
     ("todo!(", &[], "unfinished"),
     ("unimplemented!(", &[], "unfinished"),

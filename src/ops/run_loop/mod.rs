@@ -94,7 +94,7 @@ pub fn run(context: Context, request: &Request, pace: &mut dyn Pace, on_news: On
     let me = own_identity().map_err(|error| Error::io("cannot look at this very process", error))?;
     let span = request.interval.unwrap_or(interval(&context));
     let (lease, taken_over) = lease::take(&context, me, span, EpochMs::now())?;
-    on_news(News::Began { pid: std::process::id(), interval: span, taken_over: taken_over.as_deref() });
+    on_news(News::Began { pid: crate::base::ids::own_pid(), interval: span, taken_over: taken_over.as_deref() });
     let mut ticker = tick::Ticker::new(context, request, lease, on_news);
     let driven = beat::drive(pace, |pace| ticker.tick(pace));
     let failures = ticker.failures();
@@ -126,7 +126,7 @@ impl RealPace {
 
 impl Pace for RealPace {
     fn now(&self) -> Duration {
-        self.began.elapsed()
+        crate::base::clock::since(self.began)
     }
 
     fn is_asked(&self) -> bool {
