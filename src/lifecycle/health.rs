@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::clock::EpochMs;
-use crate::service::{Proof, Record};
+use crate::service::{OnUnhealthy, Proof, Record, Status};
 
 /// What was found out about the health of one generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,23 +19,37 @@ pub enum Finding {
 /// Writes the finding of `at` into `record`, and says whether that changed anything. Health is written when it changes
 /// and otherwise at most every `backoff` (contract section 5): a pass soon after the last one changes nothing. Who fails
 /// keeps the moment of the last pass and whose socket answered then.
+///
+/// After the first pass a service counts as unhealthy once as many probes in a row have failed as its `failure_threshold`
+/// says; those before that are counted, and a pass forgets them. The flip itself is written once.
 pub fn note(record: &mut Record, finding: Finding, at: EpochMs, backoff: Duration) -> bool {
     match finding {
         Finding::Passed(proof) => {
-            if is_fresh(record, at, backoff) && record.health_proof == Some(proof) && record.alive {
+            let is_known = is_fresh(record, at, backoff) && record.health_proof == Some(proof) && record.alive;
+            if is_known && record.progress.unhealthy_in_row == 0 {
                 return false;
             }
             record.healthy = true;
             record.alive = true;
             record.last_health_at = Some(at);
             record.health_proof = Some(proof);
+            record.progress.unhealthy_in_row = 0;
             true
         }
         Finding::Failed => {
-            let is_news = record.healthy || !record.alive;
-            record.healthy = false;
+            let was_alive = record.alive;
             record.alive = true;
-            is_news
+            if record.last_health_at.is_none() {
+                // It has not passed yet, so that there is nothing to count.
+                let was_healthy = std::mem::replace(&mut record.healthy, false);
+                return was_healthy || !was_alive;
+            }
+            if !record.healthy && record.progress.unhealthy_in_row >= threshold(record) {
+                return !was_alive;
+            }
+            record.progress.unhealthy_in_row = record.progress.unhealthy_in_row.saturating_add(1);
+            record.healthy &= record.progress.unhealthy_in_row < threshold(record);
+            true
         }
         Finding::Dead => {
             let was_up = record.healthy || record.alive;
@@ -44,6 +58,20 @@ pub fn note(record: &mut Record, finding: Finding, at: EpochMs, backoff: Duratio
             was_up
         }
     }
+}
+
+/// Whether `record` is of a service that runs, is unhealthy as its own threshold says, and wants to be started anew for that.
+pub fn is_to_restart(record: &Record) -> bool {
+    record.status == Status::Running
+        && record.spec.healthcheck.on_unhealthy == OnUnhealthy::Restart
+        && record.last_health_at.is_some()
+        && !record.healthy
+        && record.progress.unhealthy_in_row >= threshold(record)
+}
+
+/// Failed probes in a row that make it unhealthy; a file edited by hand may hold none.
+fn threshold(record: &Record) -> u32 {
+    record.spec.healthcheck.failure_threshold.max(1)
 }
 
 /// Whether the record says that a probe passed less than `backoff` before `now`. A pass in the future, after the clock
@@ -55,6 +83,7 @@ pub fn is_fresh(record: &Record, now: EpochMs, backoff: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::Progress;
     use crate::state::record_from_json;
     use serde_json::json;
 
@@ -105,12 +134,68 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_written_once_and_keeps_when_a_probe_last_passed() {
-        for before in records() {
+    fn before_the_first_pass_a_failure_is_written_once_and_counts_nothing() {
+        for before in records().into_iter().filter(|record| record.last_health_at.is_none()) {
             let mut after = before.clone();
             let is_news = before.healthy || !before.alive;
             assert_eq!(note(&mut after, Finding::Failed, NOW, BACKOFF), is_news, "{before:?}");
             assert_eq!(after, Record { healthy: false, alive: true, ..before });
+        }
+    }
+
+    /// The count of failures before × the threshold × whether it is healthy.
+    #[test]
+    fn after_the_first_pass_failures_count_up_to_the_threshold_and_flip_it_once() {
+        for (before, threshold, count) in records().into_iter().flat_map(|record| {
+            [(1, 0), (1, 1), (3, 0), (3, 1), (3, 2), (3, 3), (0, 0)].map(|(t, c)| (record.clone(), t, c))
+        }) {
+            let Some(_) = before.last_health_at else { continue };
+            let mut before = before;
+            before.spec.healthcheck.failure_threshold = threshold;
+            before.progress.unhealthy_in_row = count;
+            let mut after = before.clone();
+            let is_told = !before.healthy && count >= threshold.max(1);
+            assert_eq!(note(&mut after, Finding::Failed, NOW, BACKOFF), !is_told || !before.alive, "{before:?}");
+            let unhealthy_in_row = if is_told { count } else { count + 1 };
+            let healthy = before.healthy && unhealthy_in_row < threshold.max(1);
+            let progress = Progress { unhealthy_in_row, ..before.progress.clone() };
+            assert_eq!(after, Record { healthy, alive: true, progress, ..before });
+        }
+    }
+
+    #[test]
+    fn three_failures_in_a_row_flip_it_and_a_pass_between_them_forgets() {
+        let mut one = record(true, true, Some(0), Some(Proof::Tree));
+        let mut step = |finding, is_news: bool, healthy: bool, count: u32| {
+            assert_eq!(note(&mut one, finding, NOW, BACKOFF), is_news, "{one:?}");
+            assert_eq!((one.healthy, one.progress.unhealthy_in_row), (healthy, count));
+        };
+        step(Finding::Failed, true, true, 1);
+        step(Finding::Failed, true, true, 2);
+        step(Finding::Passed(Proof::Tree), true, true, 0);
+        step(Finding::Passed(Proof::Tree), false, true, 0);
+        step(Finding::Failed, true, true, 1);
+        step(Finding::Failed, true, true, 2);
+        step(Finding::Failed, true, false, 3);
+        step(Finding::Failed, false, false, 3);
+        step(Finding::Passed(Proof::Tree), true, true, 0);
+    }
+
+    #[test]
+    fn who_is_unhealthy_by_its_threshold_is_started_anew_if_it_wants_that() {
+        for status in Status::ALL {
+            for on_unhealthy in OnUnhealthy::ALL {
+                for (healthy, last, count) in
+                    [(false, Some(1), 3), (false, Some(1), 2), (true, Some(1), 3), (false, None, 3)]
+                {
+                    let mut one = record(healthy, true, last, None);
+                    (one.status, one.spec.healthcheck.on_unhealthy) = (status, *on_unhealthy);
+                    one.progress.unhealthy_in_row = count;
+                    let is_meant = (status, *on_unhealthy) == (Status::Running, OnUnhealthy::Restart)
+                        && (healthy, last, count) == (false, Some(1), 3);
+                    assert_eq!(is_to_restart(&one), is_meant, "{one:?}");
+                }
+            }
         }
     }
 

@@ -5,6 +5,7 @@ pub mod accept;
 pub mod apart;
 pub mod claim;
 pub mod drawn;
+pub mod due;
 pub mod facts;
 pub mod health;
 pub mod invariants;

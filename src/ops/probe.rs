@@ -53,6 +53,13 @@ impl Probed {
         }
     }
 
+    /// Whether it makes `record`, which was probed, healthy or unhealthy; one failure of several that it takes does not.
+    pub fn flips(&self, record: &Record) -> bool {
+        let mut after = record.clone();
+        self.finding().is_some_and(|finding| note(&mut after, finding, self.at, Duration::ZERO))
+            && after.healthy != record.healthy
+    }
+
     /// Whether `record` is still about what was probed, and nobody else is at it.
     fn is_about(&self, record: &Record) -> bool {
         let is_same = record.generation == self.generation && record.pid == self.pid;

@@ -67,6 +67,30 @@ fn listeners(ports: &[u16]) -> io::Result<Vec<Socket>> {
     }
 }
 
+/// The ports on this machine that somebody is connected to, on whatever address: each once, ascending. Of a connection between
+/// two of this machine's processes only the end that listened counts, unless a client has a port of the same number.
+pub fn observe_connected_ports() -> io::Result<Vec<u16>> {
+    #[cfg(debug_assertions)]
+    if crate::base::world::here().is_some() {
+        return Ok(Vec::new());
+    }
+    connected_ports()
+}
+
+#[cfg(linux_calls)]
+fn connected_ports() -> io::Result<Vec<u16>> {
+    let is_connected = |socket: &Socket| socket.state == SocketState::Established;
+    let sockets = match super::socket_diag::connected() {
+        Ok(all) => all,
+        Err(_) => super::socket_list::observe_sockets(is_connected)?,
+    };
+    let mut ports: Vec<u16> =
+        sockets.iter().filter(|one| is_connected(one)).map(|socket| socket.local.port()).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    Ok(ports)
+}
+
 /// The other end, on this machine, of our own connection from `client` to `server`. `None` if it is closed, or was never
 /// taken by anyone.
 pub fn observe_server_end(server: SocketAddr, client: SocketAddr) -> io::Result<Option<Socket>> {
@@ -89,6 +113,12 @@ fn server_end(server: SocketAddr, client: SocketAddr) -> io::Result<Option<Socke
 /// Unsupported here.
 #[cfg(not(linux_calls))]
 fn listeners(_ports: &[u16]) -> io::Result<Vec<Socket>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Unsupported here.
+#[cfg(not(linux_calls))]
+fn connected_ports() -> io::Result<Vec<u16>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -121,6 +151,27 @@ pub fn answering(sockets: &[Socket], to: SocketAddr) -> Vec<Socket> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::weaker::weaker;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "real connections to be found")]
+    fn a_port_is_connected_while_somebody_is_connected_to_it() {
+        if weaker("whether a service is in use") {
+            assert_eq!(observe_connected_ports().unwrap_err().kind(), io::ErrorKind::Unsupported);
+            return;
+        }
+        for (bound, reached) in [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("::", "127.0.0.1"), ("::", "::1")] {
+            let listener = std::net::TcpListener::bind((bound, 0)).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let is_connected = || observe_connected_ports().unwrap().contains(&port);
+            assert!(!is_connected(), "{bound}");
+            let client = std::net::TcpStream::connect((reached, port)).unwrap();
+            let (server, _) = listener.accept().unwrap();
+            assert!(is_connected(), "{bound} by {reached}");
+            drop((client, server));
+            assert!(!is_connected(), "{bound}: closed by both");
+        }
+    }
 
     #[test]
     fn the_nearest_kind_of_listener_answers() {

@@ -28,7 +28,7 @@ pub use abilities::{Abilities, observe_abilities, observe_unreaped};
 pub use inherit::seal_descriptors;
 pub use interrupt::Interrupt;
 pub use itself::OwnCommand;
-pub use listeners::{Socket, SocketState, answering, observe_listeners, observe_server_end};
+pub use listeners::{Socket, SocketState, answering, observe_connected_ports, observe_listeners, observe_server_end};
 pub use look::{
     boot_id, observe_child_identity, observe_identity, observe_legacy_liveness, observe_liveness, own_identity,
     processors,

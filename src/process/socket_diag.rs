@@ -40,12 +40,21 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Every listening TCP socket, IPv4 first. One socket bound to an IPv6 wildcard is listed once, as IPv6.
 pub(super) fn listeners() -> io::Result<Vec<Socket>> {
+    all_in(1 << TCP_LISTEN)
+}
+
+/// Every connected TCP socket, IPv4 first.
+pub(super) fn connected() -> io::Result<Vec<Socket>> {
+    all_in(1 << TCP_ESTABLISHED)
+}
+
+/// Every TCP socket in one of `states`, a bit for each.
+fn all_in(states: u32) -> io::Result<Vec<Socket>> {
     let diag = open()?;
     let mut found = Vec::new();
     for family in [AF_INET, AF_INET6] {
         let unspecified = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
-        let question =
-            Question { family, states: 1 << TCP_LISTEN, flags: NLM_F_DUMP, local: unspecified, remote: unspecified };
+        let question = Question { family, states, flags: NLM_F_DUMP, local: unspecified, remote: unspecified };
         ask(&diag, &question, &mut found)?;
     }
     Ok(found)

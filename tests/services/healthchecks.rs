@@ -12,6 +12,7 @@ use crate::weaker::weaker;
 fn moody(world: &World, name: &str) -> Value {
     let mut spec = world.shell(name, "exec sleep 1000");
     spec["healthcheck"]["cmd"] = json!(format!("sh -c 'test ! -e {name}.sick && echo ok'"));
+    spec["healthcheck"]["failure_threshold"] = json!(1);
     spec
 }
 

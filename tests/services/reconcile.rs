@@ -45,6 +45,7 @@ fn the_dead_are_dropped_and_the_survivors_probed_and_recorded() {
     let world = World::new();
     let mut sick = world.shell("sick", "exec sleep 1000");
     sick["healthcheck"]["cmd"] = json!("sh -c 'test ! -e sick && echo ok'");
+    sick["healthcheck"]["failure_threshold"] = json!(1);
     up(&world, &[world.shell("dead", "exec sleep 1000"), sick, world.server("web", "http")]);
     let dead = world.record("dead");
     kill_shim(&dead);

@@ -237,6 +237,7 @@ fn the_loop_sees_a_service_fail_and_recover() {
     let sick = world.dir.path().join("sick");
     let mut spec = world.shell("a", "exec sleep 1000");
     spec["healthcheck"]["cmd"] = json!(format!("sh -c 'test -e {} || echo ok'", sick.display()));
+    spec["healthcheck"]["failure_threshold"] = json!(2);
     world.declare("ripley", &[spec]);
     assert_eq!(world.accept("ripley", &[]).0, Some(0));
     let found = Loop::start(&world);

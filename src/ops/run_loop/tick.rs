@@ -126,7 +126,7 @@ impl<'a> Ticker<'a> {
         }
         let found = probe::probe(&self.context, &due, None);
         for (record, probed) in due.iter().zip(&found) {
-            if probed.healthy.is_some_and(|healthy| healthy != record.healthy) {
+            if probed.flips(record) {
                 (self.on_news)(News::Flipped(probed));
             }
         }
