@@ -12,7 +12,8 @@ use super::exit::Outcome;
 
 /// Decide agents' sidecars: start the services, wait for their first health, record them
 ///
-/// A sidecar that is decided moves to managed-spawn.accepted.json or .rejected.json. Ends with 0 if every service is
+/// A service is started once all that it depends on is healthy, and not at all if one of these is not. One that is activated
+/// on demand is recorded as `stopped` and waits. A sidecar that is decided moves to managed-spawn.accepted.json or .rejected.json. Ends with 0 if every service is
 /// healthy, 3 if a sidecar is invalid, 4 if none of its services became healthy, 5 if some did, 7 if a port is in use.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: minions managed accept ripley --project shop --work-item W-42")]
@@ -38,7 +39,7 @@ pub(super) struct Args {
     /// Fail if there is no sidecar
     #[arg(long)]
     pub(super) require: bool,
-    /// Return once started, without waiting for health
+    /// Return once started, without waiting for health: only what others depend on is waited for
     #[arg(long)]
     pub(super) no_wait: bool,
     /// Say what would be done, and do nothing

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod health;
 pub mod invariants;
 pub mod lease;
+pub mod order;
 pub mod orphan;
 pub mod restart;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::base::ids::Generation;
 use crate::base::steps::{Step, reached};
 use crate::health::side_by_side;
 use crate::lifecycle::claim::Turn;
+use crate::lifecycle::order;
 use crate::process;
 use crate::service::{Claim, ExitRecord, Identity, Record, Status};
 use crate::state::{Document, SetAside};
@@ -41,6 +42,15 @@ pub struct Stopped {
     pub exit: Option<ExitRecord>,
     /// Why it is not stopped.
     pub error: Option<Error>,
+    /// The services that wait for it when they are started, and were not stopped with it: they have lost what they need.
+    pub dependents: Vec<String>,
+}
+
+impl Stopped {
+    /// Before anything is done.
+    fn of(record: &Record) -> Self {
+        Self { name: record.name.clone(), pid: record.pid, exit: None, error: None, dependents: Vec::new() }
+    }
 }
 
 /// What came of all names, in their order.
@@ -52,7 +62,8 @@ pub struct Report {
     pub set_aside: Option<SetAside>,
 }
 
-/// Stops `names`, side by side. Nothing is done at all if one of them is unknown (exit 6) or worked on by another
+/// Stops `names`, dependents first, else side by side. Others that depend on one of them go on, and are named in its report.
+/// Nothing is done at all if one of them is unknown (exit 6) or worked on by another
 /// command (exit 7); a service that will not end keeps its record, marked `stopping`.
 pub fn run(context: &Context, names: &[String]) -> Result<Report> {
     end_chosen(context, "stop", Choice::Names(names), |_| Ok(()))
@@ -70,20 +81,22 @@ pub(super) fn end_chosen(
     let changed = context.store().change(verb, |document| claim(document, verb, choice, &maker))?;
     let (records, set_aside) = (changed.value?, changed.set_aside);
     reached(Step::StopClaimed);
-    let ended = side_by_side(&records, AT_ONCE_MAX, |record| {
+    let end = |record: &Record| {
         let exit = ending::end_both(&context.root, record, context.stop_grace())?;
         last_rites(record).map(|()| exit)
-    });
-    let items: Vec<Stopped> = records
-        .iter()
-        .zip(ended)
-        .map(|(record, outcome)| {
-            let (exit, error) = outcome.map_or_else(|error| (None, Some(error)), |exit| (exit, None));
-            Stopped { name: record.name.clone(), pid: record.pid, exit, error }
-        })
-        .collect();
+    };
+    let mut items: Vec<Stopped> = records.iter().map(Stopped::of).collect();
+    for level in order::to_stop(&records) {
+        let ended = side_by_side(&level, AT_ONCE_MAX, |at| end(&records[*at]));
+        for (at, outcome) in level.into_iter().zip(ended) {
+            match outcome {
+                Ok(exit) => items[at].exit = exit,
+                Err(error) => items[at].error = Some(error),
+            }
+        }
+    }
     reached(Step::StopEnded);
-    settle(context, verb, &records, &items)?;
+    settle(context, verb, &records, &mut items)?;
     Ok(Report { items, set_aside })
 }
 
@@ -142,10 +155,21 @@ fn refusal(record: &Record) -> Option<Error> {
     }
 }
 
+/// Who waits for `record` when it is started, and is up or will be.
+fn left_behind(document: &Document, record: &Record) -> Vec<String> {
+    let is_up = |name: &&str| {
+        document.find(name).is_some_and(|there| match there.status {
+            Status::Queued | Status::Starting | Status::Running | Status::Backoff => true,
+            Status::Stopping | Status::Stopped | Status::Failed => false,
+        })
+    };
+    order::dependents(&document.records, record).into_iter().filter(is_up).map(str::to_owned).collect()
+}
+
 /// Removes the records of what has ended, if they are still about that generation, and the shims' files.
-fn settle(context: &Context, verb: &str, records: &[Record], items: &[Stopped]) -> Result<()> {
-    context.store().change(verb, |document| {
-        for (record, item) in records.iter().zip(items) {
+fn settle(context: &Context, verb: &str, records: &[Record], items: &mut [Stopped]) -> Result<()> {
+    let changed = context.store().change(verb, |document| {
+        for (record, item) in records.iter().zip(items.iter()) {
             let is_ours = document.find(&record.name).is_some_and(|there| there.generation == record.generation);
             if is_ours && item.error.is_none() {
                 document.remove(&record.name);
@@ -154,9 +178,13 @@ fn settle(context: &Context, verb: &str, records: &[Record], items: &[Stopped]) 
                 there.claim = None;
             }
         }
+        records.iter().map(|record| left_behind(document, record)).collect::<Vec<_>>()
     })?;
+    for (item, dependents) in items.iter_mut().zip(changed.value) {
+        item.dependents = dependents;
+    }
     reached(Step::StopSettled);
-    for (record, item) in records.iter().zip(items) {
+    for (record, item) in records.iter().zip(items.iter()) {
         if let (Some(generation), None) = (&record.generation, &item.error) {
             ending::forget(&context.root, &record.name, generation);
         }

@@ -97,7 +97,9 @@ fn spec_text(spec: &SpecReport, is_dry_run: bool) -> String {
         (SpecAction::Spawned, true) => "would be spawned",
         (SpecAction::Replaced, true) => "would be replaced",
         (SpecAction::Unchanged, true) => "would stay unchanged",
-        (SpecAction::Queued | SpecAction::None, true) => "nothing would be done",
+        (SpecAction::Queued, true) => "would wait",
+        (SpecAction::None, true) => "nothing would be done",
+        (SpecAction::Queued, false) => return format!("  {name}: queued: {}\n", spec.why),
         (action, false) => action.word(),
     };
     if is_dry_run { format!("  {name}: {deed}: {}\n", spec.why) } else { format!("  {name}: {deed}{pid}{health}\n") }

@@ -7,7 +7,8 @@ use crate::service::{Exit, ExitRecord};
 
 use super::wire::line;
 
-/// `{"items": [{"name", "pid", "stopped", "exit": {"code", "signal", "cause", "at"}, "error"}]}`.
+/// `{"items": [{"name", "pid", "stopped", "exit": {"code", "signal", "cause", "at"}, "error", "dependents"}]}`: the names of
+/// those that depend on it and were not stopped with it.
 pub fn report_json(report: &Report) -> String {
     line(&json!({ "items": items_json(&report.items) }))
 }
@@ -24,6 +25,7 @@ fn item_json(item: &Stopped) -> serde_json::Value {
         "stopped": item.error.is_none(),
         "exit": item.exit.map(exit_json),
         "error": item.error.as_ref().map(crate::base::error::Error::chain),
+        "dependents": item.dependents,
     })
 }
 
@@ -39,6 +41,17 @@ fn exit_json(record: ExitRecord) -> serde_json::Value {
 /// One line per service that is stopped; what failed is told as an error.
 pub fn report_text(report: &Report) -> String {
     items_text(&report.items, "stopped")
+}
+
+/// What people want to know beside it: who goes on without what it was started after.
+pub fn notes(report: &Report) -> Vec<String> {
+    let stopped = report.items.iter().filter(|item| item.error.is_none() && !item.dependents.is_empty());
+    let note = |item: &Stopped| {
+        let others: Vec<String> = item.dependents.iter().map(|name| format!("`{name}`")).collect();
+        let verb = if others.len() == 1 { "depends on it and goes" } else { "depend on it and go" };
+        format!("`{}` is stopped; {} {verb} on without it", item.name, others.join(", "))
+    };
+    stopped.map(note).collect()
 }
 
 /// The same for services that are removed with all they had.

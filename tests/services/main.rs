@@ -7,6 +7,7 @@
 )]
 
 mod crash;
+mod dependencies;
 mod doctor;
 mod ends;
 mod examples;

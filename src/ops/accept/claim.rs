@@ -1,13 +1,18 @@
 //! Deciding what each spec needs and claiming it: the intent is in the state file before anything is spawned.
 
-use crate::base::error::Result;
+use std::time::Duration;
+
+use crate::base::clock::EpochMs;
+use crate::base::error::{Error, Kind, Result};
 use crate::health::ports::wanted_ports;
 use crate::lifecycle::accept::{self, Action, Step, Wanted};
+use crate::lifecycle::transitions::{self, Input};
 use crate::process;
 use crate::service::{Progress, Record, Status};
 use crate::state::Document;
 
 use super::super::start::{self, PLANS_MAX, Start, Starter};
+use super::super::stop::{self, Choice};
 use super::super::{facts, recover};
 use super::Acceptance;
 use super::report::{AgentReport, FailureClass, SpecAction, SpecReport};
@@ -24,8 +29,18 @@ pub(super) enum Claimed {
 pub(super) enum Item {
     /// To be started; what is reported about it so far.
     Start(Box<Start>, SpecReport),
+    /// To be recorded, without a start.
+    Declare(Box<Declared>, SpecReport),
     /// Decided already: it runs, or it cannot be started.
     Settled(SpecReport),
+}
+
+/// A service that waits until somebody needs it.
+pub(super) struct Declared {
+    /// Its record, `stopped`.
+    record: Record,
+    /// The one that it takes the place of, which never had a process.
+    old: Option<Record>,
 }
 
 /// Says what would be done.
@@ -36,7 +51,7 @@ pub(super) fn dry_run(acceptance: &Acceptance<'_>, wanted: &[Wanted]) -> Result<
         return Ok(refused);
     }
     let specs = wanted.iter().zip(&steps).map(|(want, step)| match program(acceptance, want) {
-        Err(why) if matches!(step.action, Action::Spawn | Action::Replace | Action::Recover) => {
+        Err(why) if matches!(step.action, Action::Declare | Action::Spawn | Action::Replace | Action::Recover) => {
             not_startable(want, step, why)
         }
         Ok(_) | Err(_) => reported(want, step),
@@ -53,7 +68,7 @@ pub(super) fn claim(acceptance: &Acceptance<'_>, starter: &Starter<'_>, wanted: 
         if let Some(refused) = refusal(acceptance, wanted, &steps, &document) {
             return Ok(Claimed::Refused(refused));
         }
-        if recover(acceptance, &steps)? {
+        if recover(acceptance, &steps)? || clear(acceptance, &steps, &document)? {
             continue;
         }
         for step in &steps {
@@ -63,7 +78,7 @@ pub(super) fn claim(acceptance: &Acceptance<'_>, starter: &Starter<'_>, wanted: 
         if items.iter().all(|item| matches!(item, Item::Settled(_))) {
             return Ok(Claimed::Ours(items));
         }
-        let changed = writer.change(starter.verb, |fresh| start::insert(fresh, items.iter().filter_map(Item::start)));
+        let changed = writer.change(starter.verb, |fresh| insert(fresh, &items));
         match changed {
             Ok(true) => return Ok(Claimed::Ours(items)),
             Ok(false) => {
@@ -84,15 +99,33 @@ impl Item {
     fn start(&self) -> Option<&Start> {
         match self {
             Self::Start(start, _) => Some(start),
-            Self::Settled(_) => None,
+            Self::Declare(..) | Self::Settled(_) => None,
         }
     }
+
+    fn declared(&self) -> Option<&Declared> {
+        match self {
+            Self::Declare(declared, _) => Some(declared),
+            Self::Start(..) | Self::Settled(_) => None,
+        }
+    }
+}
+
+/// Puts the claims and what is only declared into the state, all or none.
+fn insert(fresh: &mut Document, items: &[Item]) -> bool {
+    let declared = || items.iter().filter_map(Item::declared);
+    let is_so = declared().all(|one| start::is_still_so(fresh, &one.record, one.old.as_ref()))
+        && start::insert(fresh, items.iter().filter_map(Item::start));
+    if is_so {
+        declared().for_each(|one| fresh.put(one.record.clone()));
+    }
+    is_so
 }
 
 fn dismiss(items: Vec<Item>) {
     start::dismiss(items.into_iter().filter_map(|item| match item {
         Item::Start(start, _) => Some(*start),
-        Item::Settled(_) => None,
+        Item::Declare(..) | Item::Settled(_) => None,
     }));
 }
 
@@ -103,6 +136,20 @@ fn recover(acceptance: &Acceptance<'_>, steps: &[Step]) -> Result<bool> {
         recover::clear(acceptance.context, &step.name, "accept")?;
     }
     Ok(!abandoned.is_empty())
+}
+
+/// Ends what is left of services that are to be declared anew and wait from then on; says whether there was any. Their
+/// sidecar is pending until then, so that whoever dies here loses nothing.
+fn clear(acceptance: &Acceptance<'_>, steps: &[Step], document: &Document) -> Result<bool> {
+    let declared = steps.iter().filter(|step| step.action == Action::Declare);
+    let had_process = |record: &&Record| record.generation.is_some() || record.pid.is_some();
+    let left = declared.filter_map(|step| document.find(&step.name)).filter(had_process);
+    let lives: Vec<_> = left.map(|record| (record.name.clone(), record.generation.clone())).collect();
+    if lives.is_empty() {
+        return Ok(false);
+    }
+    let report = stop::end_chosen(acceptance.context, "accept", Choice::Lives(&lives), |_| Ok(()))?;
+    report.items.into_iter().find_map(|item| item.error).map_or(Ok(true), Err)
 }
 
 fn plan(acceptance: &Acceptance<'_>, wanted: &[Wanted], document: &Document) -> Vec<Step> {
@@ -131,7 +178,7 @@ fn observe_taken(wanted: &[Wanted], steps: &[Step], document: &Document) -> Opti
                 ports.extend(wanted_ports(&want.spec));
                 replaced.extend(document.find(&step.name));
             }
-            Action::Unchanged | Action::Refuse(_) => {}
+            Action::Declare | Action::Unchanged | Action::Refuse(_) => {}
         }
     }
     start::observe_taken(&ports, &replaced, document)
@@ -166,18 +213,32 @@ fn prepare(
         items.push(match &step.action {
             Action::Unchanged | Action::Refuse(_) | Action::Recover => {
                 let record = document.find(&step.name);
+                let is_up = |record: &&Record| record.status != Status::Stopped;
                 Item::Settled(SpecReport {
                     pid: record.and_then(|record| record.pid),
-                    healthy: record.map(|record| record.healthy),
+                    healthy: record.filter(is_up).map(|record| record.healthy),
                     log_path: record.map(|record| record.log_path.clone()).unwrap_or_default(),
                     ..reported(want, step)
                 })
             }
-            Action::Spawn | Action::Replace => match program(acceptance, want) {
+            Action::Declare => match program(acceptance, want) {
                 Ok(program) => {
                     let old = document.find(&step.name).cloned();
                     let record = record(acceptance, want, old.as_ref(), (&step.name, program));
                     let report = SpecReport { log_path: record.log_path.clone(), ..reported(want, step) };
+                    Item::Declare(Box::new(Declared { record: waiting(record, &step.why)?, old }), report)
+                }
+                Err(why) => Item::Settled(not_startable(want, step, why)),
+            },
+            Action::Spawn | Action::Replace => match program(acceptance, want) {
+                Ok(program) => {
+                    let old = document.find(&step.name).cloned();
+                    let record = record(acceptance, want, old.as_ref(), (&step.name, program));
+                    let mut report = SpecReport { log_path: record.log_path.clone(), ..reported(want, step) };
+                    if old.as_ref().is_some_and(|old| old.status == Status::Stopped) {
+                        // There was nothing to be replaced.
+                        report.action = SpecAction::Spawned;
+                    }
                     Item::Start(Box::new(Start::prepare(starter, record, old)?), report)
                 }
                 Err(why) => Item::Settled(not_startable(want, step, why)),
@@ -185,6 +246,16 @@ fn prepare(
         });
     }
     Ok(items)
+}
+
+/// A record that waits, from now on for its whole time to live.
+fn waiting(mut record: Record, why: &str) -> Result<Record> {
+    let now = EpochMs::now();
+    let to_live = Duration::from_secs(record.spec.ttl_minutes.saturating_mul(60));
+    record.ttl_expires_at = Some(now.plus(to_live));
+    transitions::apply(&mut record, Input::Declared, now, why)
+        .map_err(|illegal| Error::new(Kind::Unforeseen, "illegal-move", illegal.to_string()))?;
+    Ok(record)
 }
 
 fn program(acceptance: &Acceptance<'_>, want: &Wanted) -> std::result::Result<String, String> {
@@ -234,6 +305,7 @@ fn reported(want: &Wanted, step: &Step) -> SpecReport {
         action: match step.action {
             Action::Spawn => SpecAction::Spawned,
             Action::Replace | Action::Recover => SpecAction::Replaced,
+            Action::Declare => SpecAction::Queued,
             Action::Unchanged => SpecAction::Unchanged,
             Action::Refuse(_) => SpecAction::None,
         },

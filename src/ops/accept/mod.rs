@@ -8,6 +8,7 @@ mod aside;
 mod claim;
 mod decide;
 mod many;
+mod needs;
 mod report;
 mod run_record;
 
@@ -152,10 +153,11 @@ fn start_all(acceptance: &Acceptance<'_>, specs: &[Spec]) -> Result<AgentReport>
         on_failure: OnFailure::Forget,
         progress: acceptance.common.progress,
     };
-    let items = match claim::claim(acceptance, &starter, &wanted)? {
+    let mut items = match claim::claim(acceptance, &starter, &wanted)? {
         claim::Claimed::Ours(items) => items,
         claim::Claimed::Refused(report) => return Ok(report),
     };
+    needs::block(acceptance, specs, &mut items)?;
     let mut starts = Vec::with_capacity(items.len());
     let mut specs = Vec::with_capacity(items.len());
     let mut started_specs = Vec::with_capacity(items.len());
@@ -166,7 +168,7 @@ fn start_all(acceptance: &Acceptance<'_>, specs: &[Spec]) -> Result<AgentReport>
                 started_specs.push(at);
                 report
             }
-            Item::Settled(report) => report,
+            Item::Declare(_, report) | Item::Settled(report) => report,
         });
     }
     let outcomes = start::perform_and_settle(&starter, starts)?;

@@ -66,13 +66,22 @@ pub enum FailureClass {
     PortInUse,
     /// Another command is at one of the services.
     Claimed,
+    /// What it waits for is not up.
+    Dependency,
     /// Something that has nothing to do with the sidecar: a full disk, a folder that cannot be read.
     Infra,
 }
 
 impl FailureClass {
-    const ALL: [Self; 6] =
-        [Self::InvalidSidecar, Self::Healthcheck, Self::Spawn, Self::PortInUse, Self::Claimed, Self::Infra];
+    const ALL: [Self; 7] = [
+        Self::InvalidSidecar,
+        Self::Healthcheck,
+        Self::Spawn,
+        Self::PortInUse,
+        Self::Claimed,
+        Self::Dependency,
+        Self::Infra,
+    ];
 
     /// The value of that word.
     pub(super) fn parse(word: &str) -> Option<Self> {
@@ -87,6 +96,7 @@ impl FailureClass {
             Self::Spawn => "spawn-failed",
             Self::PortInUse => "port-in-use",
             Self::Claimed => "claimed",
+            Self::Dependency => "dependency-failed",
             Self::Infra => "infra-failed",
         }
     }
@@ -162,6 +172,7 @@ impl SpecReport {
             self.error = Some(failure.error);
             self.log_tail = failure.log_tail;
             self.failure = Some(match failure.kind {
+                FailureKind::Dependency => FailureClass::Dependency,
                 FailureKind::OldLives | FailureKind::Spared | FailureKind::Spawn => FailureClass::Spawn,
                 FailureKind::Healthcheck => FailureClass::Healthcheck,
                 FailureKind::Overtaken => FailureClass::Claimed,
@@ -239,7 +250,9 @@ impl AgentReport {
             (some, _) if some == specs.len() => Outcome::Failed,
             (_, _) => Outcome::Partial,
         };
-        let first = specs.iter().find(|spec| spec.failure.is_some());
+        // That one is not up because another is not says less than why the other is not.
+        let root = specs.iter().find(|spec| spec.failure.is_some_and(|failure| failure != FailureClass::Dependency));
+        let first = root.or_else(|| specs.iter().find(|spec| spec.failure.is_some()));
         Self {
             exists: true,
             accepted: true,

@@ -9,8 +9,8 @@ use crate::state::{Document, GroupCommit, SetAside};
 use super::super::context::Context;
 use super::super::{facts, find, recover};
 use super::{
-    FailureKind, OnFailure, OnProgress, PLANS_MAX, Start, Started, Starter, check_enabled, dismiss, insert, maker,
-    perform_and_settle, ready,
+    Failure, FailureKind, OnFailure, OnProgress, PLANS_MAX, Start, Started, Starter, check_enabled, dismiss, insert,
+    maker, perform_and_settle, ready,
 };
 
 /// Which services to start anew, and how.
@@ -202,7 +202,7 @@ fn perform(starter: &Starter<'_>, slots: Vec<Slot>) -> Result<Vec<Item>> {
     let finish = |(item, claimed): (Item, Option<Option<Generation>>)| match claimed {
         Some(old) => {
             let started = outcomes.next().unwrap_or_else(|| unreachable!("each start has an outcome"));
-            let is_spared = started.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Spared);
+            let is_spared = started.failure.as_ref().is_some_and(Failure::is_old_spared);
             let generation = if is_spared { old } else { item.generation.clone() };
             ended(Item { generation, ..item }, started)
         }
@@ -237,11 +237,16 @@ fn ended(item: Item, started: Started) -> Item {
             "spawn-failed",
             "nothing was ended: what ran goes on, in the generation that it was".into(),
         ),
+        FailureKind::Dependency => (
+            Kind::NotHealthy,
+            "dependency-failed",
+            "nothing was ended: what ran goes on, in the generation that it was".into(),
+        ),
         FailureKind::Spawn => (Kind::NotHealthy, "spawn-failed", failed()),
         FailureKind::Healthcheck => (Kind::NotHealthy, "managed-spawn-healthcheck-failed", failed()),
         FailureKind::Overtaken => (Kind::Conflict, "claimed", format!("how it is now: minions managed show {name}")),
     };
-    let what = if failure.kind == FailureKind::Spared { "is not started anew" } else { "is not up" };
+    let what = if failure.is_old_spared() { "is not started anew" } else { "is not up" };
     let error = Error::new(kind, code, format!("service `{name}` {what}: {}", failure.error)).with_hint(hint);
     Item { pid, healthy, error: Some(error), log_tail: failure.log_tail, ..item }
 }

@@ -13,11 +13,12 @@ mod prepare;
 mod ready;
 mod settle;
 mod tail;
+mod turns;
 
 pub use again::{Again, Item, Report, again};
 pub(super) use perform::environment;
 pub(super) use ports::observe_taken;
-pub(super) use prepare::{Start, dismiss, insert};
+pub(super) use prepare::{Start, dismiss, insert, is_still_so};
 pub(super) use settle::perform_and_settle;
 
 use crate::base::error::{Error, Kind, Result};
@@ -120,9 +121,18 @@ pub(super) struct Failure {
     pub(super) log_tail: Vec<String>,
 }
 
+impl Failure {
+    /// Whether what was to be replaced goes on as it was.
+    fn is_old_spared(&self) -> bool {
+        matches!(self.kind, FailureKind::Spared | FailureKind::Dependency)
+    }
+}
+
 /// At which step a start failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FailureKind {
+    /// What it waits for is not up, so nothing was started, and what was to be replaced goes on.
+    Dependency,
     /// The generation to be replaced would not end, so nothing was started.
     OldLives,
     /// Its orders could not be written, so that the generation to be replaced was left as it is.

@@ -39,11 +39,25 @@ pub(super) enum Performed {
     },
     /// The generation to be replaced would not end, so nothing was started.
     OldLives(Error),
+    /// What it waits for is not up, so that nothing was done, and an old generation was left as it is.
+    Blocked {
+        /// The record of the old one, if there is one.
+        old: Option<Box<Record>>,
+        /// The declared name of what it waits for.
+        needed: String,
+    },
+}
+
+/// Performs nothing of `start`, since `needed` is not up.
+pub(super) fn refrain(start: Start, needed: String) -> Performed {
+    // It has had no word, so it goes by itself even if waiting for it fails.
+    drop(start.shim.dismiss());
+    Performed::Blocked { old: start.old.map(Box::new), needed }
 }
 
 /// Performs `start`, whose shim is used up by it.
 pub(super) fn perform(starter: &Starter<'_>, start: Start) -> Performed {
-    let Start { record, generation, old, shim } = start;
+    let Start { record, generation, old, shim, blocked_by: _ } = start;
     let shim_identity = shim.identity().clone();
     // All that needs room on the disk comes before the end of what runs.
     if let Err(error) = order(starter, &record, &generation) {

@@ -22,6 +22,8 @@ pub(crate) struct Start {
     pub(super) old: Option<Record>,
     /// Waits for its word.
     pub(super) shim: SpawnedShim,
+    /// The declared name of something that it waits for and that is known not to be up: it is not to be performed.
+    pub(crate) blocked_by: Option<String>,
 }
 
 impl Start {
@@ -51,30 +53,31 @@ impl Start {
         let shim = process::start_shim(&run_dir)
             .map_err(|error| Error::io(format!("cannot start a shim for service `{}`", record.name), error))?;
         reached(Step::StartPrepared);
-        Ok(Self { record, generation, old, shim })
+        Ok(Self { record, generation, old, shim, blocked_by: None })
     }
 }
 
 /// Puts the claims into the state, all or none: none if what they were prepared from is no longer so.
 pub(crate) fn insert<'a>(fresh: &mut Document, starts: impl Iterator<Item = &'a Start> + Clone) -> bool {
-    let still_so = starts.clone().all(|start| {
-        let there = fresh.find(&start.record.name);
-        match &start.old {
-            Some(old) => there.is_some_and(|there| there.is_same_life(old)),
-            None => {
-                let is_namesake = |record: &Record| {
-                    record.spec.name == start.record.spec.name && record.scope() == start.record.scope()
-                };
-                there.is_none() && !fresh.records.iter().any(is_namesake)
-            }
-        }
-    });
+    let still_so = starts.clone().all(|start| is_still_so(fresh, &start.record, start.old.as_ref()));
     if still_so {
         for start in starts {
             fresh.put(start.record.clone());
         }
     }
     still_so
+}
+
+/// Whether `record` can still take the place that it was made for: that of `old`, or of none.
+pub(crate) fn is_still_so(fresh: &Document, record: &Record, old: Option<&Record>) -> bool {
+    let there = fresh.find(&record.name);
+    match old {
+        Some(old) => there.is_some_and(|there| there.is_same_life(old)),
+        None => {
+            let is_namesake = |other: &Record| other.spec.name == record.spec.name && other.scope() == record.scope();
+            there.is_none() && !fresh.records.iter().any(is_namesake)
+        }
+    }
 }
 
 /// Sends the shims away that will have no word.

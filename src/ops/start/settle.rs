@@ -16,6 +16,7 @@ use crate::state::Document;
 use super::super::{ending, facts};
 use super::first_health::{self, FirstHealth};
 use super::perform::{self, Performed};
+use super::turns::Turns;
 use super::{Failure, FailureKind, OnFailure, Progress, STACK_BYTES, Start, Started, Starter, tail};
 
 /// How long the first settling waits for services that are healthy at once: one durable write then tells both that they
@@ -59,14 +60,16 @@ pub(crate) fn perform_and_settle(starter: &Starter<'_>, starts: Vec<Start>) -> R
     let records: Vec<Record> = starts.iter().map(|start| start.record.clone()).collect();
     let settling = Settling::new(starter, &records);
     let (tell, told) = mpsc::channel();
+    let turns = &Turns::new(&records);
+    let mut starts: Vec<Option<Start>> = starts.into_iter().map(Some).collect();
     let starts: Vec<(usize, Mutex<Option<Start>>)> =
-        starts.into_iter().map(|start| Mutex::new(Some(start))).enumerate().collect();
+        turns.order().into_iter().map(|at| (at, Mutex::new(starts[at].take()))).collect();
     let starts = starts.as_slice();
     let perform_all = |tell: Tell<'_>| {
         side_by_side_with_stack(starts, STARTS_AT_ONCE_MAX, STACK_BYTES, |(at, start)| {
             // Each is taken once, by the one thread that works on it.
             let start = start.lock().ok().and_then(|mut start| start.take());
-            start.map(|start| work(starter, *at, start, tell))
+            start.map(|start| work(starter, turns, *at, start, tell))
         });
     };
     // The receiver outlives every worker; a failure to tell cannot happen.
@@ -99,17 +102,23 @@ fn overtaken(name: &str, seen: Option<Started>) -> Started {
 }
 
 /// One start, from its performance to its first health.
-fn work(starter: &Starter<'_>, at: usize, start: Start, tell: Tell<'_>) {
+fn work(starter: &Starter<'_>, turns: &Turns<'_>, at: usize, start: Start, tell: Tell<'_>) {
+    let turn = turns.take(at);
     let change = |change| tell(Told::Change(at, change));
     let claimed = start.record.clone();
     let forget = || claimed.generation.iter().for_each(|own| ending::forget(&starter.context.root, &claimed.name, own));
-    let started = match perform::perform(starter, start) {
+    let waited = start.blocked_by.clone().map_or_else(|| turns.wait(at), Err);
+    let performed = match waited {
+        Ok(()) => perform::perform(starter, start),
+        Err(needed) => perform::refrain(start, needed),
+    };
+    let started = match performed {
         Performed::Started { process, at: moment, log_from } => {
             let running = running(&claimed, &process, moment);
             log::info!("service `{}` runs: pid {}, shim {}", running.name, process.service.pid, process.shim.pid);
             change(Change::Running { process: process.clone(), at: moment });
             (starter.progress)(Progress::Started { name: running.name.clone(), pid: process.service.pid });
-            if starter.waits {
+            if starter.waits || turns.is_awaited(at) {
                 await_health(starter, &running, &process, log_from, &change)
             } else {
                 up(&process, None)
@@ -124,6 +133,11 @@ fn work(starter: &Starter<'_>, at: usize, start: Start, tell: Tell<'_>) {
             change(Change::Stuck);
             failed(FailureKind::Spawn, error.chain(), Vec::new())
         }
+        Performed::Blocked { old, needed } => {
+            let pid = old.as_ref().filter(|old| facts::observe_service(old) == Liveness::Alive).and_then(|old| old.pid);
+            change(old.map_or(Change::Gone { exit: None }, |old| Change::Spared { old }));
+            Started { pid, ..failed(FailureKind::Dependency, format!("dependency-failed ({needed})"), Vec::new()) }
+        }
         Performed::Spared { old, why } => {
             forget();
             let is_alive = facts::observe_service(&old) == Liveness::Alive;
@@ -137,6 +151,7 @@ fn work(starter: &Starter<'_>, at: usize, start: Start, tell: Tell<'_>) {
             failed(FailureKind::OldLives, error.chain(), Vec::new())
         }
     };
+    turn.ends(started.failure.is_none());
     tell(Told::Done(at, started));
 }
 

@@ -6,6 +6,7 @@ use crate::base::error::{Error, Result};
 use crate::base::steps::{Step, reached};
 use crate::health::side_by_side;
 use crate::lifecycle::claim::Turn;
+use crate::lifecycle::order;
 use crate::lifecycle::sweep::Action;
 use crate::process;
 use crate::service::{Claim, ExitRecord, Record, Status};
@@ -48,9 +49,14 @@ pub(in crate::ops) fn perform(context: &Context, due: Vec<Due<'_>>, verb: &str) 
     reached(Step::SweepPrepared);
     let claimed = context.store().change(verb, |document| claim_all(document, &ready))?.value;
     reached(Step::SweepClaimed);
-    let ended = side_by_side(&indices(&ready, &claimed), AT_ONCE_MAX, |at| {
-        (*at, ending::end_both(&context.root, ready[*at].due.record, context.stop_grace()))
-    });
+    let to_end = indices(&ready, &claimed);
+    let mut ended = Vec::with_capacity(to_end.len());
+    for level in order::to_stop(to_end.iter().map(|at| ready[*at].due.record)) {
+        let level: Vec<usize> = level.into_iter().map(|place| to_end[place]).collect();
+        ended.extend(side_by_side(&level, AT_ONCE_MAX, |at| {
+            (*at, ending::end_both(&context.root, ready[*at].due.record, context.stop_grace()))
+        }));
+    }
     reached(Step::SweepEnded);
     settle(context, &ready, &ended, &claim)?;
     reached(Step::SweepSettled);
