@@ -1,5 +1,7 @@
 //! The settings of contract section 2, typed, with their defaults.
 
+use super::Outbox;
+
 /// How env keys of a spec are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnvPolicy {
@@ -74,6 +76,7 @@ pub struct Settings {
     pub stop_grace_sec: f64,
     pub lock_timeout_sec: f64,
     pub probe_max_sec: f64,
+    pub outbox: Outbox,
 }
 
 impl Default for Settings {
@@ -121,6 +124,7 @@ impl Default for Settings {
             stop_grace_sec: 5.0,
             lock_timeout_sec: 10.0,
             probe_max_sec: 5.0,
+            outbox: Outbox::default(),
         }
     }
 }

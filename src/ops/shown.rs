@@ -80,7 +80,7 @@ pub(super) fn into_text(json: Vec<u8>) -> String {
 /// authority is found no earlier than in the strings it is made of, so that nothing is missed.
 fn is_secret_bearing(record: &Record, json: &[u8], deny: &DenyPatterns) -> bool {
     let mut keys = record.spec.env.iter().chain(&record.passed_env).map(|(key, _)| key);
-    keys.any(|key| deny.is_match(key)) || std::str::from_utf8(json).is_ok_and(redact::has_user_info)
+    keys.any(|key| deny.is_match(key)) || std::str::from_utf8(json).is_ok_and(redact::has_secret)
 }
 
 #[cfg(test)]
