@@ -226,6 +226,36 @@ impl DenyPatterns {
     }
 }
 
+/// Secrets that are known by their value: what denied keys of an environment hold. A service may print them, and what it printed is
+/// quoted in reports, alerts and events.
+#[derive(Debug, Default)]
+pub struct Secrets(Vec<String>);
+
+/// Shorter values are left alone: they stand in words that mean something else.
+const SECRET_BYTES_MIN: usize = 6;
+
+impl Secrets {
+    /// Those of `env`.
+    pub fn of<'a>(env: impl IntoIterator<Item = &'a (String, String)>, deny: &DenyPatterns) -> Self {
+        let is_secret = |(key, value): &&(String, String)| value.len() >= SECRET_BYTES_MIN && deny.is_match(key);
+        let mut values: Vec<String> = env.into_iter().filter(is_secret).map(|(_, value)| value.clone()).collect();
+        // One may be the beginning of another.
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        Self(values)
+    }
+
+    /// `text` without them, and without what [`urls`] hides.
+    pub fn hide(&self, text: &str) -> String {
+        let mut text = urls(text);
+        for value in self.0.iter().filter(|value| !REDACTED.contains(value.as_str())) {
+            if text.contains(value.as_str()) {
+                text = text.replace(value.as_str(), REDACTED);
+            }
+        }
+        text
+    }
+}
+
 /// `key` with an underscore between its words, letters as they are.
 fn snake_case(key: &str) -> String {
     let mut snake = String::with_capacity(key.len() + 4);
@@ -366,6 +396,15 @@ mod tests {
         for key in ["base_url", "baseUrl", "tokenizer", "keyApi", "", "日本"] {
             check(key, false);
         }
+    }
+
+    #[test]
+    fn secrets_are_hidden_by_their_values_too() {
+        let deny = DenyPatterns::new(&["_TOKEN".to_owned()]);
+        let env = [("A_TOKEN", "hunter2"), ("B_TOKEN", "hunter2-long"), ("C_TOKEN", "short"), ("PORT", "3001-3001")];
+        let env = env.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let hidden = Secrets::of(&env, &deny).hide("hunter2-long, hunter2x, short, 3001-3001, http://u:p@h");
+        assert_eq!(hidden, "[redacted], [redacted]x, short, 3001-3001, http://[redacted]@h");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Settings;
-use super::sinks;
+use super::sinks_docs;
 use super::table::{Field, KEY_PATH, ROWS, Row, WORDS_MAX};
 
 /// The text of docs/configuration.md.
@@ -34,7 +34,7 @@ pub fn markdown() -> String {
 }
 
 fn format_row(row: &Row, default: &str) -> String {
-    let more = if matches!(row.field, Field::Outbox) { sinks::markdown() } else { String::new() };
+    let more = if matches!(row.field, Field::Outbox) { sinks_docs::markdown() } else { String::new() };
     format!("\n## `{}`\n\n{}\n\nValue: {}. Default: `{default}`\n{more}", row.key, row.doc, row.asked())
 }
 
@@ -71,7 +71,7 @@ fn property(row: &Row, default: Value) -> Value {
             "type": "array", "maxItems": WORDS_MAX, "items": { "type": "string", "minLength": 1, "format": "regex" }
         }),
         Field::Choice(choice) => json!({ "enum": choice.words }),
-        Field::Outbox => sinks::schema(),
+        Field::Outbox => sinks_docs::schema(),
     };
     property["description"] = Value::from(row.doc);
     property["default"] = default;

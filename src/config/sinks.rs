@@ -1,5 +1,5 @@
-//! The sinks of `outbox` as they stand in the file: one table of their keys, from which reading, the schema and the docs are
-//! made.
+//! The sinks of `outbox` as they stand in the file: one table of their keys, from which reading, the schema and the docs
+//! (`sinks_docs`) are made.
 
 use serde_json::{Map, Value, json};
 
@@ -10,32 +10,32 @@ use crate::base::redact::REDACTED;
 use super::outbox::{HeaderValue, Outbox, Sink, Target, Webhook};
 
 /// Most sinks: each is a place where events wait.
-const SINKS_MAX: usize = 20;
+pub(super) const SINKS_MAX: usize = 20;
 /// Most entries of a list or of headers.
-const ENTRIES_MAX: usize = 100;
+pub(super) const ENTRIES_MAX: usize = 100;
 /// Longest text of one value, in bytes.
-const TEXT_BYTES_MAX: usize = 4096;
+pub(super) const TEXT_BYTES_MAX: usize = 4096;
 /// Longest name, in characters: it becomes a part of file names.
 const NAME_CHARS_MAX: usize = 64;
 /// Seconds that one delivery may take, if the sink does not say.
-const TIMEOUT_SEC: f64 = 10.0;
+pub(super) const TIMEOUT_SEC: f64 = 10.0;
 /// The least and the most that a sink may say.
-const TIMEOUT_SEC_RANGE: (f64, f64) = (0.1, 60.0);
+pub(super) const TIMEOUT_SEC_RANGE: (f64, f64) = (0.1, 60.0);
 /// How much of a value an error shows, in characters.
 const SHOWN_CHARS_MAX: usize = 60;
 
 /// The words for what a sink is.
-const KINDS: [&str; 3] = ["webhook", "command", "file"];
+pub(super) const KINDS: [&str; 3] = ["webhook", "command", "file"];
 
 /// One key of a sink.
-struct Key {
-    name: &'static str,
+pub(super) struct Key {
+    pub(super) name: &'static str,
     /// The kinds of sinks that have it.
-    kinds: &'static [&'static str],
-    is_required: bool,
+    pub(super) kinds: &'static [&'static str],
+    pub(super) is_required: bool,
     /// What may stand there.
-    asked: &'static str,
-    doc: &'static str,
+    pub(super) asked: &'static str,
+    pub(super) doc: &'static str,
 }
 
 const fn key(name: &'static str, kinds: &'static [&'static str], asked: &'static str, doc: &'static str) -> Key {
@@ -50,7 +50,7 @@ const WEBHOOK: &[&str] = &["webhook"];
 const COMMAND: &[&str] = &["command"];
 
 /// Every key, in the order in which it is shown.
-const KEYS: [Key; 12] = [
+pub(super) const KEYS: [Key; 12] = [
     required(key(
         "name",
         &KINDS,
@@ -331,72 +331,9 @@ fn sink_value(sink: &Sink) -> Value {
     value
 }
 
-/// The JSON Schema of the setting: a form for each kind of sink.
-pub(super) fn schema() -> Value {
-    let form = |kind: &str| {
-        let keys = || KEYS.iter().filter(|key| key.kinds.contains(&kind));
-        let properties: Map<String, Value> = keys().map(|key| (key.name.to_owned(), property(key, kind))).collect();
-        let required: Vec<&str> = keys().filter(|key| key.is_required).map(|key| key.name).collect();
-        json!({ "type": "object", "additionalProperties": false, "required": required, "properties": properties })
-    };
-    json!({
-        "type": "object",
-        "additionalProperties": false,
-        "properties": {
-            "sinks": { "type": "array", "maxItems": SINKS_MAX, "items": { "oneOf": KINDS.map(form) } },
-        },
-    })
-}
-
-fn property(key: &Key, kind: &str) -> Value {
-    let texts = |length_min: usize| {
-        let text = json!({ "type": "string", "minLength": length_min, "pattern": "^[^\\u0000]*$" });
-        json!({ "type": "array", "maxItems": ENTRIES_MAX, "items": text })
-    };
-    let (min, max) = TIMEOUT_SEC_RANGE;
-    let mut property = match key.name {
-        "name" => json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" }),
-        "type" => json!({ "const": kind }),
-        "url" | "proxy" => json!({
-            "type": "string",
-            "maxLength": TEXT_BYTES_MAX,
-            "pattern": "^http://[^/?#@:\"<>\\\\^`{|}\\s][^/?#@\"<>\\\\^`{|}\\s]*([/?#][^\"<>\\\\^`{|}\\s]*)?$",
-        }),
-        "headers" => json!({
-            "type": "object",
-            "maxProperties": ENTRIES_MAX,
-            "propertyNames": { "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$" },
-            "additionalProperties": { "oneOf": [
-                { "type": "string", "maxLength": TEXT_BYTES_MAX, "pattern": "^[ -~]*$" },
-                {
-                    "type": "object", "additionalProperties": false, "required": ["env"],
-                    "properties": { "env": { "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX } },
-                },
-            ] },
-        }),
-        "followRedirects" | "coalesce" => json!({ "type": "boolean", "default": false }),
-        "args" => texts(0),
-        "types" => texts(1),
-        "timeoutSec" => json!({ "type": "number", "minimum": min, "maximum": max, "default": TIMEOUT_SEC }),
-        _ => json!({ "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX, "pattern": "^[^\\u0000]*$" }),
-    };
-    property["description"] = Value::from(key.doc);
-    property
-}
-
-/// The keys of a sink as a table for docs/configuration.md.
-pub(super) fn markdown() -> String {
-    let mut text = String::from("\n| key of a sink | of | value | what |\n|---|---|---|---|\n");
-    for key in &KEYS {
-        let kinds = if key.kinds.len() == KINDS.len() { "every sink".to_owned() } else { key.kinds.join(", ") };
-        let kinds = if key.is_required { format!("{kinds}; required") } else { kinds };
-        text.extend(["| `", key.name, "` | ", &kinds, " | ", key.asked, " | ", key.doc, " |\n"]);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::sinks_docs::schema;
     use super::*;
 
     fn faults(text: &str) -> Vec<String> {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::choice::Choice;
 use super::sinks;
-use super::{EnvPolicy, ExecutablePathPolicy, HealthcheckHosts, ListenerProof, Settings};
+use super::{EnvPolicy, ExecutablePathPolicy, HealthcheckHosts, ListenerProof, LogLevel, Settings};
 
 /// The key path in `config.json` under which our settings stand.
 pub const KEY_PATH: [&str; 2] = ["engine", "managedSpawn"];
@@ -188,6 +188,11 @@ pub const ROWS: &[Row] = &[
         "probeMaxSec",
         number(0.5, 3600.0, |s| &mut s.probe_max_sec),
         "Longest time that one probe may take, in seconds.",
+    ),
+    row(
+        "logLevel",
+        Field::Choice(LogLevel::CHOICE),
+        "How much `run` tells on stderr and in engine/managed.log of what it does, unless an option or MINIONS_LOG says it; read anew while it runs.",
     ),
     row(
         "outbox",

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::base::json::{PlainObject, from_slice_to_depth};
-use crate::base::redact::{self, DenyPatterns};
+use crate::base::redact::{self, DenyPatterns, Secrets};
 use crate::service::{Liveness, Record};
 use crate::state::{DEPTH_MAX, RecordJson};
 
@@ -69,6 +69,12 @@ pub(super) fn push_json(out: &mut Vec<u8>, record: &Record, liveness: Liveness, 
     redact::json_urls(&mut value);
     out.truncate(start);
     serde_json::to_writer(out, &value).expect("memory takes every byte, and keys are strings");
+}
+
+/// What the environments of `record` hold that is in no text of ours: not in what the service wrote and we quote, nor in why a probe
+/// did not pass.
+pub(super) fn secrets(record: &Record, deny_patterns: &[String]) -> Secrets {
+    Secrets::of(record.spec.env.iter().chain(&record.passed_env), &DenyPatterns::new(deny_patterns))
 }
 
 /// What [`push_json`] wrote.

@@ -13,7 +13,7 @@ use crate::health::side_by_side_with_stack;
 use crate::service::{Exit, ExitRecord, Liveness, Process, Proof, Record, Status};
 use crate::state::Document;
 
-use super::super::{ending, facts};
+use super::super::{ending, facts, shown};
 use super::first_health::{self, FirstHealth};
 use super::perform::{self, Performed};
 use super::turns::Turns;
@@ -208,6 +208,9 @@ fn await_health(
         Err(error) => (Change::Stuck, format!("; moreover {}", error.chain())),
     };
     let why = why.unwrap_or_else(|| format!("it exited before it was healthy ({})", exit_words(seen)));
+    // From here on both are quoted: in the report, the run, the alert, the journal.
+    let secrets = shown::secrets(running, &starter.context.settings.env_key_deny_patterns);
+    let (why, log_tail) = (secrets.hide(&why), log_tail.iter().map(|line| secrets.hide(line)).collect());
     change(fate);
     say(why.clone(), false);
     failed(FailureKind::Healthcheck, why + &extra, log_tail)
