@@ -30,9 +30,11 @@ pub enum Durability {
 pub fn create_dir(dir: &Path) -> io::Result<()> {
     touch(FileAct::Make, dir)?;
     match DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+        // Also where something is there and could not be looked at: that is then the error.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !std::fs::metadata(dir)?.is_dir() => {
             Err(io::Error::from_raw_os_error(rustix::io::Errno::NOTDIR.raw_os_error()))
         }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         done => done,
     }
 }
@@ -183,17 +185,6 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
 pub fn open_append(path: &Path) -> io::Result<File> {
     touch(FileAct::Make, path)?;
     OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)
-}
-
-/// The same for a path that another program or a person may have named: what is there must be a regular file, and can be read too.
-#[expect(clippy::disallowed_methods, reason = "the one place that opens files for appending")]
-pub fn open_append_regular(path: &Path) -> io::Result<File> {
-    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let mut options = OpenOptions::new();
-    let options = options.read(true).append(true).create(true).mode(FILE_MODE).custom_flags(nonblocking);
-    let file = options.open(path)?;
-    check_regular(&file)?;
-    Ok(file)
 }
 
 /// Opens a regular file that is there for reading and writing in place.

@@ -48,6 +48,6 @@ pub(super) fn run(args: &Args, door: &Door) -> Outcome {
         Error::new(Kind::NotFound, "schema-missing", format!("this version has no schema of `{name}`"))
             .with_hint("it has: sidecar, state, config")
     })?;
-    door.ui.bytes(text)?;
+    door.ui.data(text)?;
     Ok(End::Done)
 }

@@ -23,10 +23,13 @@ mod lives;
 mod many;
 #[cfg(debug_assertions)]
 mod pairs;
-mod policies;
 #[path = "../common/ports.rs"]
 mod ports;
 mod reconcile;
+#[cfg(target_os = "linux")]
+mod refusals;
+#[cfg(target_os = "linux")]
+mod refused;
 mod release;
 mod renew;
 mod restart;
