@@ -8,6 +8,7 @@ pub mod base; // root, units, errors, clock, files, lock: what every room stands
 pub mod config; // the settings: one table, and where each value comes from
 pub mod service; // names, scopes, identities, specs, records: what a service is
 
+pub mod delivery; // events on their way to those who are to be told
 pub mod health; // probes, the wait for the first pass, and whose socket answered
 pub mod lifecycle; // pure decisions: records + facts + now -> a plan
 pub mod logs; // rotation that loses no line, and readers that survive it

@@ -187,6 +187,17 @@ pub fn open_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)
 }
 
+/// The same for a path that another program or a person may have named: what is there must be a regular file, and can be read too.
+#[expect(clippy::disallowed_methods, reason = "the one place that opens files for appending")]
+pub fn open_append_regular(path: &Path) -> io::Result<File> {
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let mut options = OpenOptions::new();
+    let options = options.read(true).append(true).create(true).mode(FILE_MODE).custom_flags(nonblocking);
+    let file = options.open(path)?;
+    check_regular(&file)?;
+    Ok(file)
+}
+
 /// Opens a regular file that is there for reading and writing in place.
 #[expect(clippy::disallowed_methods, reason = "the one place that opens files for changes in place")]
 pub fn open_in_place(path: &Path) -> io::Result<File> {

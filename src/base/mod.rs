@@ -9,6 +9,7 @@ pub mod files;
 pub mod hex;
 pub mod ids;
 pub mod json;
+pub mod kept_lines;
 pub mod lock;
 pub mod nearest;
 pub mod parts;

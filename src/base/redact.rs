@@ -8,8 +8,30 @@ use serde_json::Value;
 /// What stands in place of a secret.
 pub const REDACTED: &str = "[redacted]";
 
-/// Hides `user:password@` in every URL of `text`; all else is as it was.
+/// Hides what is secret by its shape in `text`: `user:password@` of URLs, the values of credential-shaped parameters behind a
+/// question mark, and what follows `Bearer` or `Basic`. All else is as it was; hiding twice changes nothing, and JSON stays
+/// JSON.
 pub fn urls(text: &str) -> String {
+    let mut out = user_info(text);
+    if out.contains('?') {
+        out = parameters(&out);
+    }
+    if names_a_scheme(&out) {
+        out = tokens(&out);
+    }
+    out
+}
+
+/// Whether [`urls`] would look at `text` more closely: false means that it hides nothing. Lists of thousands of records ask
+/// this of each, so it is a few searches and no copy.
+pub fn has_secret(text: &str) -> bool {
+    has_user_info(text)
+        || (text.contains('?') && parameters(text) != text)
+        || (names_a_scheme(text) && tokens(text) != text)
+}
+
+/// Hides `user:password@` in every URL of `text`.
+fn user_info(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
@@ -30,8 +52,7 @@ pub fn urls(text: &str) -> String {
     out
 }
 
-/// Whether [`urls`] would hide anything in `text`.
-pub fn has_user_info(text: &str) -> bool {
+fn has_user_info(text: &str) -> bool {
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let tail = &rest[at + 3..];
@@ -47,6 +68,98 @@ pub fn has_user_info(text: &str) -> bool {
 /// Where the authority at the start of `tail` ends.
 fn authority_end(tail: &str) -> usize {
     tail.find(['/', '?', '#', '"', '\'', ' ', '\n', '\t', '<', '>']).unwrap_or(tail.len())
+}
+
+/// What ends an address in running text or JSON. The backslash is JSON's: what it escapes must stay escaped.
+const ADDRESS_ENDS: [char; 10] = [' ', '\n', '\r', '\t', '"', '\'', '<', '>', '`', '\\'];
+
+/// Hides the values of credential-shaped parameters (`?token=…`) in every query of `text`, and in what follows it as a fragment.
+fn parameters(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('?') {
+        let (head, tail) = rest.split_at(at + 1);
+        out.push_str(head);
+        let query = &tail[..tail.find(ADDRESS_ENDS).unwrap_or(tail.len())];
+        for part in query.split_inclusive(['?', '&', ';', '#']) {
+            push_parameter(&mut out, part);
+        }
+        rest = &tail[query.len()..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// One `key=value` with the sign that ends it.
+fn push_parameter(out: &mut String, part: &str) {
+    let (pair, end) = part.split_at(part.len() - usize::from(part.ends_with(['?', '&', ';', '#'])));
+    match pair.split_once('=') {
+        Some((key, value)) if !value.is_empty() && is_credential_name(key) => {
+            out.extend([key, "=", REDACTED, end]);
+        }
+        Some(_) | None => out.push_str(part),
+    }
+}
+
+/// Words of which one makes a parameter's name credential-shaped: OAuth 2.0 (RFC 6749, 6750), the signed addresses of the large
+/// object stores (`X-Amz-Signature`, `sig`), and what people call keys and passwords.
+const CREDENTIAL_WORDS: [&str; 19] = [
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "pass",
+    "auth",
+    "authorization",
+    "credential",
+    "credentials",
+    "signature",
+    "sig",
+    "apikey",
+    "jwt",
+    "bearer",
+    "pat",
+    "key",
+    "accesskey",
+];
+
+/// Whether a parameter of that name holds a credential: `access_token`, `apiKey`, `X-Amz-Signature`, `key`; but not `author` or
+/// `tokenizer`. `%5F` and the like are not decoded: nobody writes names so.
+fn is_credential_name(key: &str) -> bool {
+    let snake = snake_case(key).to_ascii_lowercase();
+    snake.split('_').any(|word| CREDENTIAL_WORDS.contains(&word))
+}
+
+/// How the schemes of RFC 7617 and RFC 6750 end, in the ways in which they are written.
+const SCHEME_ENDS: [&str; 4] = ["earer ", "asic ", "EARER ", "ASIC "];
+
+fn names_a_scheme(text: &str) -> bool {
+    SCHEME_ENDS.iter().any(|end| text.contains(end))
+}
+
+/// Hides what follows `Bearer` or `Basic` where it looks like a credential and not like a word.
+fn tokens(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = SCHEME_ENDS.iter().filter_map(|end| Some(rest.find(end)? + end.len())).min() {
+        let (head, tail) = rest.split_at(at);
+        out.push_str(head);
+        let is_of_token = |c: char| c.is_ascii_alphanumeric() || "-._~+/=:".contains(c);
+        let token = &tail[..tail.find(|c| !is_of_token(c)).unwrap_or(tail.len())];
+        out.push_str(if is_token(token) { REDACTED } else { token });
+        rest = &tail[token.len()..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Words are short and of small letters (`bearer of news`); credentials are neither.
+fn is_token(text: &str) -> bool {
+    const WORD_CHARS_MAX: usize = 20;
+    let word = text.trim_end_matches(['.', ':']);
+    word.len() > WORD_CHARS_MAX || (word.len() >= 4 && !word.bytes().all(|b| b.is_ascii_lowercase()))
 }
 
 /// `envKeyDenyPatterns`, ready to be asked. Every command that shows a record asks, and compiling the patterns would take
@@ -113,6 +226,36 @@ impl DenyPatterns {
     }
 }
 
+/// Secrets that are known by their value: what denied keys of an environment hold. A service may print them, and what it printed is
+/// quoted in reports, alerts and events.
+#[derive(Debug, Default)]
+pub struct Secrets(Vec<String>);
+
+/// Shorter values are left alone: they stand in words that mean something else.
+const SECRET_BYTES_MIN: usize = 6;
+
+impl Secrets {
+    /// Those of `env`.
+    pub fn of<'a>(env: impl IntoIterator<Item = &'a (String, String)>, deny: &DenyPatterns) -> Self {
+        let is_secret = |(key, value): &&(String, String)| value.len() >= SECRET_BYTES_MIN && deny.is_match(key);
+        let mut values: Vec<String> = env.into_iter().filter(is_secret).map(|(_, value)| value.clone()).collect();
+        // One may be the beginning of another.
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        Self(values)
+    }
+
+    /// `text` without them, and without what [`urls`] hides.
+    pub fn hide(&self, text: &str) -> String {
+        let mut text = urls(text);
+        for value in self.0.iter().filter(|value| !REDACTED.contains(value.as_str())) {
+            if text.contains(value.as_str()) {
+                text = text.replace(value.as_str(), REDACTED);
+            }
+        }
+        text
+    }
+}
+
 /// `key` with an underscore between its words, letters as they are.
 fn snake_case(key: &str) -> String {
     let mut snake = String::with_capacity(key.len() + 4);
@@ -145,10 +288,10 @@ pub fn json_env(env: &mut Value, deny: &DenyPatterns) {
     denied.for_each(|(_, value)| *value = Value::from(REDACTED));
 }
 
-/// Hides the user info of URLs in every string of `value`, however deep.
+/// Hides what [`urls`] hides in every string of `value`, however deep; keys are names and stay.
 pub fn json_urls(value: &mut Value) {
     match value {
-        Value::String(text) if has_user_info(text) => *text = urls(text),
+        Value::String(text) if has_secret(text) => *text = urls(text),
         Value::Array(list) => list.iter_mut().for_each(json_urls),
         Value::Object(object) => object.values_mut().for_each(json_urls),
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -163,13 +306,49 @@ mod tests {
     fn user_info_of_urls_is_hidden_and_nothing_else() {
         let check = |text: &str, expected: &str| {
             assert_eq!(urls(text), expected);
-            assert_eq!(has_user_info(text), text != expected, "{text}");
+            assert_eq!(urls(expected), expected, "hiding twice changes nothing");
+            assert_eq!(has_secret(text), text != expected, "{text}");
         };
         check("postgres://bob:s3cret@db:5432/x", "postgres://[redacted]@db:5432/x");
         check("a http://u@h/ b http://h2/p@q", "a http://[redacted]@h/ b http://h2/p@q");
         check("no url, a@b, x://", "no url, a@b, x://");
         check("http://a@b@c", "http://[redacted]@c");
     }
+
+    #[test]
+    fn credentials_in_queries_are_hidden_and_other_parameters_are_not() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(urls(text), expected);
+            assert_eq!(urls(expected), expected, "hiding twice changes nothing");
+            assert_eq!(has_secret(text), text != expected, "{text}");
+        };
+        check("http://h/p?token=abc", "http://h/p?token=[redacted]");
+        check("GET /health?a=1&access_token=x&b=2 failed", "GET /health?a=1&access_token=[redacted]&b=2 failed");
+        check("`http://h/?apiKey=k`, then ?x", "`http://h/?apiKey=[redacted]`, then ?x");
+        check("http://h/?X-Amz-Signature=ab#id_token=cd", "http://h/?X-Amz-Signature=[redacted]#id_token=[redacted]");
+        check("http://u:p@h/?key=AIza;z=1", "http://[redacted]@h/?key=[redacted];z=1");
+        check("http://h/?author=bob&tokenizer=x&monkey=1&q=a?b=c", "http://h/?author=bob&tokenizer=x&monkey=1&q=a?b=c");
+        check("http://h/?token=&y=1 what? token=1", "http://h/?token=&y=1 what? token=1");
+        check(
+            r#"{"a":"http://h/?token=x\"y","b":"?pwd=z"}"#,
+            r#"{"a":"http://h/?token=[redacted]\"y","b":"?pwd=[redacted]"}"#,
+        );
+    }
+
+    #[test]
+    fn what_follows_bearer_and_basic_is_hidden_where_it_is_no_word() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(urls(text), expected);
+            assert_eq!(urls(expected), expected, "hiding twice changes nothing");
+            assert_eq!(has_secret(text), text != expected, "{text}");
+        };
+        check("Authorization: Bearer hunter2", "Authorization: Bearer [redacted]");
+        check("-H 'authorization: bearer eyJh.eyJz-_~+/=='!", "-H 'authorization: bearer [redacted]'!");
+        check("AUTHORIZATION: BASIC dXNlcjpwYXNz, x", "AUTHORIZATION: BASIC [redacted], x");
+        check("Basic aaaaaaaaaaaaaaaaaaaaaaaaa", "Basic [redacted]");
+        check("a bearer of news, basic authentication. Basic ", "a bearer of news, basic authentication. Basic ");
+    }
+
     #[test]
     fn words_and_the_regex_engine_agree_on_every_key() {
         let patterns: Vec<String> =
@@ -217,6 +396,15 @@ mod tests {
         for key in ["base_url", "baseUrl", "tokenizer", "keyApi", "", "日本"] {
             check(key, false);
         }
+    }
+
+    #[test]
+    fn secrets_are_hidden_by_their_values_too() {
+        let deny = DenyPatterns::new(&["_TOKEN".to_owned()]);
+        let env = [("A_TOKEN", "hunter2"), ("B_TOKEN", "hunter2-long"), ("C_TOKEN", "short"), ("PORT", "3001-3001")];
+        let env = env.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let hidden = Secrets::of(&env, &deny).hide("hunter2-long, hunter2x, short, 3001-3001, http://u:p@h");
+        assert_eq!(hidden, "[redacted], [redacted]x, short, 3001-3001, http://[redacted]@h");
     }
 
     #[test]

@@ -142,6 +142,36 @@ impl Root {
         self.engine().join("managed-runs")
     }
 
+    /// `engine/managed-outbox`: how far each sink has come, and its dead letters.
+    pub fn outbox(&self) -> PathBuf {
+        self.engine().join("managed-outbox")
+    }
+
+    /// `engine/managed-outbox/<sink>.json`: how far the sink has come.
+    pub fn outbox_position(&self, sink: &str) -> PathBuf {
+        self.outbox().join(format!("{sink}.json"))
+    }
+
+    /// `engine/managed-outbox/<sink>.lock`: who delivers to the sink has it.
+    pub fn outbox_lock(&self, sink: &str) -> PathBuf {
+        self.outbox().join(format!("{sink}.lock"))
+    }
+
+    /// `engine/managed-outbox/<sink>.dead.jsonl`: what the sink has refused too often.
+    pub fn outbox_dead(&self, sink: &str) -> PathBuf {
+        self.outbox().join(format!("{sink}.dead.jsonl"))
+    }
+
+    /// `engine/managed-outbox/<sink>.retry.jsonl`: dead letters that are tried once more.
+    pub fn outbox_retry(&self, sink: &str) -> PathBuf {
+        self.outbox().join(format!("{sink}.retry.jsonl"))
+    }
+
+    /// `engine/managed.log`: what commands that nobody watches have to say.
+    pub fn diagnostics(&self) -> PathBuf {
+        self.engine().join("managed.log")
+    }
+
     /// `notes/inbox`: alerts in Markdown for people.
     pub fn inbox(&self) -> PathBuf {
         self.dir.join("notes").join("inbox")

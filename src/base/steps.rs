@@ -101,6 +101,12 @@ steps! {
     RotationMarked = "rotation.marked",
     /// The log is cut, and its mark says otherwise.
     RotationCut = "rotation.cut",
+    /// A sink has taken an event, and no file tells of it.
+    DeliverySent = "delivery.sent",
+    /// A dead letter is written, and the event still waits.
+    DeliveryDead = "delivery.dead",
+    /// Dead letters are to be tried once more, and are still among the dead ones.
+    DeliveryRetried = "delivery.retried",
     /// The shim is born and has no word.
     ShimBorn = "shim.born",
     /// It has its word.

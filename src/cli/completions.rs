@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args, door: &Door) -> Outcome {
         let script = String::from_utf8_lossy(&script);
         door.ui.data(wire::line(&json!({ "shell": args.shell.to_string(), "script": script })))?;
     } else {
-        door.ui.data(script)?;
+        door.ui.bytes(script)?;
     }
     Ok(End::Done)
 }

@@ -57,7 +57,7 @@ pub(super) fn run(args: Args, door: &Door) -> Outcome {
     let context = door.context()?;
     if door.ui.is_json() {
         let JsonListing { json, etag, set_aside } = list::run_json(&context, &filter)?;
-        door.ui.data(if is_known(&etag) { wire::not_modified(&etag) } else { wire::list(json, &etag) })?;
+        door.ui.bytes(if is_known(&etag) { wire::not_modified(&etag) } else { wire::list(json, &etag) })?;
         return Ok(door.end(None, set_aside.as_ref()));
     }
     let listing = list::run(&context, &filter)?;

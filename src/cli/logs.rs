@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args, door: &Door) -> Outcome {
             door.ui.note(&format!("{lost} bytes were rotated away before they could be read"));
         }
         if !bytes.is_empty() {
-            door.ui.data(if is_terminal { filter.feed(&bytes) } else { bytes })?;
+            door.ui.bytes(if is_terminal { filter.feed(&bytes) } else { bytes })?;
         } else if args.follow && door.ui.wait_for_reader(PAUSE) {
             follower.look_again()?;
         } else {

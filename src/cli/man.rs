@@ -38,12 +38,14 @@ struct Page {
 }
 
 /// Where files of ours lie and what variables mean, for every page (contract section 1).
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 8] = [
     ("config.json", "settings, under the key path engine.managedSpawn"),
     ("agents/AGENT/managed-spawn.json", "the sidecar in which an agent declares services"),
     ("engine/managed-processes.json", "the state file: a record of each service"),
     ("engine/managed-logs/NAME.log", "what a service writes"),
     ("engine/managed-run/NAME/GENERATION/", "what the shim of a service knows"),
+    ("engine/managed-outbox/", "how far each sink of events has come, and its dead letters"),
+    ("engine/managed.log", "what commands that nobody watches had to say"),
     ("notes/inbox/", "alerts for people"),
 ];
 const ENVIRONMENT: [(&str, &str); 3] = [
@@ -73,7 +75,7 @@ fn print_one(command: &[String], door: &Door) -> Outcome {
         door.ui.data(wire::line(&json!({ "name": page.name, "text": text })))?;
         return Ok(End::Done);
     }
-    door.ui.data(page.text)?;
+    door.ui.bytes(page.text)?;
     if door.ui.is_terminal() {
         let words: String = command.iter().flat_map(|word| [" ", word]).collect();
         door.ui.note(&format!("\nto read it: minions managed man{words} | man -l -"));

@@ -16,6 +16,7 @@ mod holders;
 mod list;
 mod logs;
 mod man;
+mod outbox;
 mod reconcile;
 pub mod reference;
 mod release;
@@ -90,6 +91,7 @@ enum Command {
     RemoveProject(remove_project::Args),
     Holders(holders::Args),
     Release(release::Args),
+    Outbox(outbox::Args),
     Hint(hint::Args),
     Context(context::Args),
     Schema(schema::Args),
@@ -98,6 +100,35 @@ enum Command {
     Demo(demo::Args),
     Completions(completions::Args),
     Man(man::Args),
+}
+
+impl Command {
+    /// Whether cron, a timer or a service manager starts it, so that nobody may see what it says.
+    fn is_unwatched(&self) -> bool {
+        match self {
+            Self::Sweep(_) | Self::Reconcile(_) | Self::Healthcheck(_) | Self::Run(_) => true,
+            Self::Outbox(args) => args.is_unwatched(),
+            Self::Validate(_)
+            | Self::Accept(_)
+            | Self::List(_)
+            | Self::Show(_)
+            | Self::Logs(_)
+            | Self::Stop(_)
+            | Self::Renew(_)
+            | Self::Restart(_)
+            | Self::RemoveProject(_)
+            | Self::Holders(_)
+            | Self::Release(_)
+            | Self::Hint(_)
+            | Self::Context(_)
+            | Self::Schema(_)
+            | Self::Config(_)
+            | Self::Doctor(_)
+            | Self::Demo(_)
+            | Self::Completions(_)
+            | Self::Man(_) => false,
+        }
+    }
 }
 
 /// What every command has at hand: where to look and how to speak.
@@ -171,6 +202,11 @@ pub fn run_line(args: &[OsString]) -> u8 {
     ops::steps::arm(&environment());
     let door = Door { root: parsed.global.root, ui };
     let Program::Managed { command } = parsed.program;
+    if command.is_unwatched()
+        && let Ok(root) = Root::locate(door.root.as_deref())
+    {
+        diagnostics::keep(&root);
+    }
     match run(command, &door) {
         Ok(end) => end.code(),
         Err(error) => {
@@ -197,6 +233,7 @@ fn run(command: Command, door: &Door) -> Outcome {
         Command::RemoveProject(args) => remove_project::run(&args, door),
         Command::Holders(args) => holders::run(&args, door),
         Command::Release(args) => release::run(&args, door),
+        Command::Outbox(args) => outbox::run(&args, door),
         Command::Hint(args) => hint::run(args, door),
         Command::Context(args) => context::run(args, door),
         Command::Schema(args) => schema::run(&args, door),

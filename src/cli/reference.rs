@@ -59,9 +59,11 @@ pub fn markdown() -> String {
         managed.get_subcommands().map(|sub| sub.get_name().to_owned()).filter(|name| name != "help").collect();
     for name in names {
         let command = managed.find_subcommand_mut(&name).expect("its name was just listed");
-        let help = command.render_long_help().to_string();
-        let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
-        text.extend(["\n## `", &name, "`\n\n```text\n", lines.join("\n").trim_end(), "\n```\n"]);
+        push_help(&mut text, "##", &name, command);
+        for below in command.get_subcommands_mut().filter(|below| below.get_name() != "help") {
+            let name = format!("{name} {}", below.get_name());
+            push_help(&mut text, "###", &name, below);
+        }
     }
     text.push_str("\n## Exit codes\n\n| code | meaning |\n|---|---|\n| 0 | done |\n");
     for (kind, meaning) in MEANINGS {
@@ -69,4 +71,11 @@ pub fn markdown() -> String {
     }
     text.push_str("\nThe exit code is never 2, which agent harnesses read as \"block\".\n");
     text
+}
+
+/// A section with the help of `command`.
+fn push_help(text: &mut String, mark: &str, name: &str, command: &mut Command) {
+    let help = command.render_long_help().to_string();
+    let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+    text.extend(["\n", mark, " `", name, "`\n\n```text\n", lines.join("\n").trim_end(), "\n```\n"]);
 }

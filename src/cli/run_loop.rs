@@ -7,8 +7,8 @@ use crate::base::error::{Error, Kind, Result};
 use crate::ops::run_loop::{News, RealPace, Request};
 use crate::{ops, view};
 
-use super::Door;
 use super::exit::{End, Outcome};
+use super::{Door, diagnostics};
 
 /// The shortest interval, in seconds: more often is of no use.
 const INTERVAL_MIN: f64 = 0.1;
@@ -56,6 +56,11 @@ fn checked(seconds: f64) -> Result<Duration> {
 
 /// Says what there is to say. A stdout that takes nothing is no reason to end: the services are what matters.
 fn tell(door: &Door, news: &News<'_>) {
+    if matches!(news, News::Began { .. } | News::Resettled)
+        && let Ok((_, loaded)) = door.settings()
+    {
+        diagnostics::settle(loaded.settings.log_level.word());
+    }
     if let News::Failed { error, times } = news {
         door.ui.failure(error);
         if *times > 1 {

@@ -48,6 +48,6 @@ pub(super) fn run(args: &Args, door: &Door) -> Outcome {
         Error::new(Kind::NotFound, "schema-missing", format!("this version has no schema of `{name}`"))
             .with_hint("it has: sidecar, state, config")
     })?;
-    door.ui.data(text)?;
+    door.ui.bytes(text)?;
     Ok(End::Done)
 }

@@ -8,8 +8,10 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::base::error::{Error, Result};
+use crate::base::redact;
 use crate::view::{escape, table, wire};
 
+use super::diagnostics;
 use super::global::{Format, Global, When};
 
 /// How a command speaks.
@@ -72,8 +74,15 @@ impl Ui {
         table::Style { width: width.flatten(), color: self.color_stdout }
     }
 
-    /// Writes data to stdout. A reader that is gone is no error.
-    pub(crate) fn data(&self, text: impl AsRef<[u8]>) -> Result<()> {
+    /// Writes text to stdout, with nothing secret in it. A reader that is gone is no error.
+    pub(crate) fn data(&self, text: impl AsRef<str>) -> Result<()> {
+        let text = text.as_ref();
+        if redact::has_secret(text) { self.bytes(redact::urls(text)) } else { self.bytes(text) }
+    }
+
+    /// The same for what is shown byte for byte (a service's own log, a script) or has been looked through piece by piece (a list
+    /// of thousands of records).
+    pub(crate) fn bytes(&self, text: impl AsRef<[u8]>) -> Result<()> {
         if self.is_closed.get() {
             return Ok(());
         }
@@ -108,6 +117,7 @@ impl Ui {
     /// An error that ends the command: on stderr in words, and with JSON as an object on stdout too.
     pub(crate) fn error(&self, error: &Error) {
         self.say(&format!("{}\n[{}, exit {}]", self.words(error), error.code, error.kind.exit_code()));
+        diagnostics::keep_error(&format!("{} [{}, exit {}]", error.chain(), error.code, error.kind.exit_code()));
         if self.is_json() {
             // The exit code says it all the same if stdout takes nothing.
             self.data(wire::error(error)).unwrap_or_default();
@@ -117,12 +127,13 @@ impl Ui {
     /// A failure that is part of a report which is on stdout already: said in words only.
     pub(crate) fn failure(&self, error: &Error) {
         self.say(&format!("{}\n[{}]", self.words(error), error.code));
+        diagnostics::keep_error(&format!("{} [{}]", error.chain(), error.code));
     }
 
     /// The sentence and the hint.
     fn words(&self, error: &Error) -> String {
         let (start, end) = self.paint("\x1b[1;31m");
-        let message = escape::line(&error.chain()).into_owned();
+        let message = escape::line(&redact::urls(&error.chain())).into_owned();
         let hint = error.hint.as_deref().map(|hint| format!("\n  hint: {}", escape::line(hint))).unwrap_or_default();
         format!("{start}error:{end} {message}{hint}")
     }
@@ -138,7 +149,7 @@ impl Ui {
 
     /// One write per message, so that commands side by side do not cut into each other's lines.
     fn say(&self, text: &str) {
-        write_err(&format!("{text}\n"));
+        write_err(&format!("{}\n", redact::urls(text)));
     }
 }
 
@@ -152,7 +163,7 @@ impl ProgressLines {
     /// One line.
     pub(crate) fn say(self, text: &str) {
         if self.is_shown {
-            write_err(&format!("{}\n", escape::line(text)));
+            write_err(&format!("{}\n", escape::line(&redact::urls(text))));
         }
     }
 }

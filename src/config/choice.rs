@@ -1,6 +1,6 @@
 //! Settings that are one of a few words: the words of each, and which value each stands for.
 
-use super::{EnvPolicy, ExecutablePathPolicy, HealthcheckHosts, ListenerProof, Settings};
+use super::{EnvPolicy, ExecutablePathPolicy, HealthcheckHosts, ListenerProof, LogLevel, Settings};
 
 /// A setting that is one of a few words.
 pub(super) struct Choice {
@@ -97,14 +97,41 @@ impl ListenerProof {
     }
 }
 
+impl LogLevel {
+    const ALL: [Self; 6] = [Self::Warn, Self::Off, Self::Error, Self::Info, Self::Debug, Self::Trace];
+
+    pub(super) const CHOICE: Choice = Choice {
+        words: &["warn", "off", "error", "info", "debug", "trace"],
+        word: |settings| settings.log_level.word(),
+        set: |settings, word| put(&mut settings.log_level, Self::ALL.into_iter().find(|value| value.word() == word)),
+    };
+
+    /// The word in the file.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Warn => "warn",
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_word_sets_the_value_that_shows_it_and_the_first_is_the_default() {
-        for choice in [EnvPolicy::CHOICE, ExecutablePathPolicy::CHOICE, HealthcheckHosts::CHOICE, ListenerProof::CHOICE]
-        {
+        for choice in [
+            EnvPolicy::CHOICE,
+            ExecutablePathPolicy::CHOICE,
+            HealthcheckHosts::CHOICE,
+            ListenerProof::CHOICE,
+            LogLevel::CHOICE,
+        ] {
             assert_eq!((choice.word)(&Settings::default()), choice.words[0]);
             for word in choice.words {
                 let mut settings = Settings::default();

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Settings;
+use super::sinks_docs;
 use super::table::{Field, KEY_PATH, ROWS, Row, WORDS_MAX};
 
 /// The text of docs/configuration.md.
@@ -33,7 +34,8 @@ pub fn markdown() -> String {
 }
 
 fn format_row(row: &Row, default: &str) -> String {
-    format!("\n## `{}`\n\n{}\n\nValue: {}. Default: `{default}`\n", row.key, row.doc, row.asked())
+    let more = if matches!(row.field, Field::Outbox) { sinks_docs::markdown() } else { String::new() };
+    format!("\n## `{}`\n\n{}\n\nValue: {}. Default: `{default}`\n{more}", row.key, row.doc, row.asked())
 }
 
 /// The JSON Schema of `config.json`: our keys in full, other programs' keys free.
@@ -69,6 +71,7 @@ fn property(row: &Row, default: Value) -> Value {
             "type": "array", "maxItems": WORDS_MAX, "items": { "type": "string", "minLength": 1, "format": "regex" }
         }),
         Field::Choice(choice) => json!({ "enum": choice.words }),
+        Field::Outbox => sinks_docs::schema(),
     };
     property["description"] = Value::from(row.doc);
     property["default"] = default;

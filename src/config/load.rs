@@ -14,6 +14,7 @@ use crate::base::files;
 use crate::base::nearest::nearest;
 
 use super::Settings;
+use super::sinks;
 use super::table::{self, Field, KEY_PATH, Row, WORDS_MAX};
 use super::wire;
 
@@ -86,7 +87,7 @@ fn apply(ours: &Map<String, Value>) -> std::result::Result<(Settings, BTreeSet<&
                 Ok(()) => {
                     from_file.insert(row.key);
                 }
-                Err(fault) => faults.push(fault),
+                Err(more) => faults.extend(more),
             },
         }
     }
@@ -102,9 +103,9 @@ fn apply(ours: &Map<String, Value>) -> std::result::Result<(Settings, BTreeSet<&
     if faults.is_empty() { Ok((settings, from_file)) } else { Err(faults) }
 }
 
-/// Stores `value` in the field of `row`; the error is a clause that names the key, what it is and what is asked.
-fn set(row: &Row, settings: &mut Settings, value: &Value) -> std::result::Result<(), String> {
-    let wrong = || format!("`{}` is {}, but must be {}", row.key, shown(value), row.asked());
+/// Stores `value` in the field of `row`; the error is a clause for each fault: the key, what it is and what is asked.
+fn set(row: &Row, settings: &mut Settings, value: &Value) -> std::result::Result<(), Vec<String>> {
+    let wrong = || vec![format!("`{}` is {}, but must be {}", row.key, shown(value), row.asked())];
     match &row.field {
         Field::Flag(at) => *at(settings) = value.as_bool().ok_or_else(wrong)?,
         Field::Count { at, min, max } => {
@@ -118,10 +119,8 @@ fn set(row: &Row, settings: &mut Settings, value: &Value) -> std::result::Result
             let patterns = words(value).ok_or_else(wrong)?;
             if let Some((pattern, why)) = patterns.iter().find_map(|p| Some((p, pattern_fault(p)?))) {
                 let (key, pattern) = (row.key, excerpt(pattern, SHOWN_CHARS_MAX));
-                return Err(format!(
-                    "`{key}` holds `{pattern}`, which is no regular expression: {}",
-                    excerpt(&why, 200)
-                ));
+                let why = excerpt(&why, 200);
+                return Err(vec![format!("`{key}` holds `{pattern}`, which is no regular expression: {why}")]);
             }
             *at(settings) = patterns;
         }
@@ -129,6 +128,7 @@ fn set(row: &Row, settings: &mut Settings, value: &Value) -> std::result::Result
             let known = value.as_str().is_some_and(|word| (choice.set)(settings, word));
             known.then_some(()).ok_or_else(wrong)?;
         }
+        Field::Outbox => settings.outbox = sinks::read(value)?,
     }
     Ok(())
 }
@@ -246,6 +246,7 @@ mod tests {
                 let fits = match &row.field {
                     Field::Flag(_) => value == "true",
                     Field::Number { min, .. } => value == "0.05" && *min == 0.0,
+                    Field::Outbox => value == "{}",
                     Field::Count { .. } | Field::Words(_) | Field::Patterns(_) | Field::Choice(_) => false,
                 };
                 let result = applied(&format!("{{\"{}\": {value}}}", row.key));
@@ -271,7 +272,7 @@ mod tests {
                 Field::Number { min, max, .. } => {
                     (vec![min.to_string(), max.to_string()], vec![(min - 0.01).to_string(), (max + 0.01).to_string()])
                 }
-                Field::Flag(_) | Field::Words(_) | Field::Patterns(_) | Field::Choice(_) => continue,
+                Field::Flag(_) | Field::Words(_) | Field::Patterns(_) | Field::Choice(_) | Field::Outbox => continue,
             };
             // A default may not be above the maximum that stands in the same file.
             let beside = if row.key == "defaultTtlMinutes" { ", \"maxTtlMinutes\": 525600" } else { "" };

@@ -4,9 +4,13 @@
 mod choice;
 pub mod docs;
 mod load;
+mod outbox;
 mod settings;
+mod sinks;
+mod sinks_docs;
 pub mod table;
 mod wire;
 
 pub use load::{Loaded, Source, from_bytes, load};
-pub use settings::{EnvPolicy, ExecutablePathPolicy, HealthcheckHosts, ListenerProof, Settings};
+pub use outbox::{HeaderValue, Outbox, Sink, Target, Webhook};
+pub use settings::{EnvPolicy, ExecutablePathPolicy, HealthcheckHosts, ListenerProof, LogLevel, Settings};

@@ -1,5 +1,7 @@
 //! The settings of contract section 2, typed, with their defaults.
 
+use super::Outbox;
+
 /// How env keys of a spec are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnvPolicy {
@@ -38,6 +40,23 @@ pub enum ListenerProof {
     Off,
 }
 
+/// How much the loop tells of what it does on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What went wrong or may have.
+    Warn,
+    /// Nothing.
+    Off,
+    /// What failed.
+    Error,
+    /// What was done, too.
+    Info,
+    /// How it was done, too.
+    Debug,
+    /// All there is.
+    Trace,
+}
+
 /// Every setting of `engine.managedSpawn`. Field names are the snake_case of the camelCase keys.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(
@@ -74,6 +93,8 @@ pub struct Settings {
     pub stop_grace_sec: f64,
     pub lock_timeout_sec: f64,
     pub probe_max_sec: f64,
+    pub log_level: LogLevel,
+    pub outbox: Outbox,
 }
 
 impl Default for Settings {
@@ -121,6 +142,8 @@ impl Default for Settings {
             stop_grace_sec: 5.0,
             lock_timeout_sec: 10.0,
             probe_max_sec: 5.0,
+            log_level: LogLevel::Warn,
+            outbox: Outbox::default(),
         }
     }
 }

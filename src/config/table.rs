@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 use super::choice::Choice;
-use super::{EnvPolicy, ExecutablePathPolicy, HealthcheckHosts, ListenerProof, Settings};
+use super::sinks;
+use super::{EnvPolicy, ExecutablePathPolicy, HealthcheckHosts, ListenerProof, LogLevel, Settings};
 
 /// The key path in `config.json` under which our settings stand.
 pub const KEY_PATH: [&str; 2] = ["engine", "managedSpawn"];
@@ -36,6 +37,8 @@ pub(super) enum Field {
     Patterns(fn(&mut Settings) -> &mut Vec<String>),
     /// One of a few words.
     Choice(Choice),
+    /// The receivers of events.
+    Outbox,
 }
 
 const fn flag(at: fn(&mut Settings) -> &mut bool) -> Field {
@@ -186,6 +189,16 @@ pub const ROWS: &[Row] = &[
         number(0.5, 3600.0, |s| &mut s.probe_max_sec),
         "Longest time that one probe may take, in seconds.",
     ),
+    row(
+        "logLevel",
+        Field::Choice(LogLevel::CHOICE),
+        "How much `run` tells on stderr and in engine/managed.log of what it does, unless an option or MINIONS_LOG says it; read anew while it runs.",
+    ),
+    row(
+        "outbox",
+        Field::Outbox,
+        "Where events are delivered: each sink gets every event that it takes, in order and at least once (docs/delivery.md).",
+    ),
 ];
 
 /// The row of `key`.
@@ -204,6 +217,7 @@ impl Row {
             Field::Number { at, .. } => number_value(*at(&mut copy)),
             Field::Words(at) | Field::Patterns(at) => Value::from(at(&mut copy).clone()),
             Field::Choice(choice) => Value::from((choice.word)(settings)),
+            Field::Outbox => sinks::value(&settings.outbox),
         }
     }
 
@@ -219,6 +233,7 @@ impl Row {
                 let words: Vec<String> = choice.words.iter().map(|word| format!("\"{word}\"")).collect();
                 format!("one of {}", words.join(", "))
             }
+            Field::Outbox => sinks::asked(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod context;
+pub mod deliver;
 pub mod demo;
 pub mod demo_server;
 mod demo_stage;
@@ -18,6 +19,8 @@ pub mod holders;
 pub mod list;
 pub mod live;
 pub mod logs;
+mod moved;
+pub mod outbox;
 mod passed_on;
 pub mod probe;
 mod probe_target;

@@ -60,8 +60,7 @@ fn look_at<'a>(
 /// The record as it is shown now; made the ordinary way where more than `alive` may have to be other than it is written.
 fn json<'a>(glimpse: &Glimpse<'a>, deny: &DenyPatterns) -> Option<Cow<'a, str>> {
     let liveness = facts::observe_process(glimpse.service.as_ref(), glimpse.legacy_pid, glimpse.started_at);
-    let is_secret_bearing =
-        glimpse.env_keys.iter().any(|key| deny.is_match(key)) || redact::has_user_info(glimpse.text);
+    let is_secret_bearing = glimpse.env_keys.iter().any(|key| deny.is_match(key)) || redact::has_secret(glimpse.text);
     if liveness != Liveness::Unknown && !is_secret_bearing {
         return Some(glimpse.text_with(liveness == Liveness::Alive));
     }

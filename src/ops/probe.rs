@@ -16,8 +16,8 @@ use crate::service::{Identity, Liveness, Proof, Record, Status};
 use crate::state::{Document, SetAside};
 
 use super::context::Context;
-use super::facts;
 use super::probe_target::Probing;
+use super::{facts, shown};
 
 /// What one probe found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +83,9 @@ pub fn probe(context: &Context, records: &[Record], within: Option<Duration>) ->
             Answer::Unhealthy(why) => (Some(false), None, Some(why)),
             Answer::Unknown(why) => (None, None, Some(why)),
         };
+        // A command probe's output is quoted in it.
+        let deny_patterns = &context.settings.env_key_deny_patterns;
+        let error = error.map(|why| shown::secrets(record, deny_patterns).hide(&why));
         let (name, generation) = (record.name.clone(), record.generation.clone());
         let (took, at) = (since(began), EpochMs::now());
         Probed { name, generation, pid: record.pid, liveness, healthy, proof, error, took, at }

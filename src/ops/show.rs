@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::base::clock::EpochMs;
 use crate::base::error::Result;
-use crate::base::redact::{self, DenyPatterns, REDACTED};
+use crate::base::redact::{DenyPatterns, REDACTED};
 use crate::lifecycle::claim::Turn;
 use crate::logs;
 use crate::service::{EnvVars, ExitRecord, Record};
@@ -76,7 +76,8 @@ pub fn run(context: &Context, name: &str) -> Result<Service> {
     let deny = DenyPatterns::new(&context.settings.env_key_deny_patterns);
     let json = shown::json(&seen, &deny);
     let log_tail = logs::last_lines(Path::new(&seen.record.log_path), LOG_LINES).unwrap_or_default();
-    let log_tail = log_tail.iter().map(|line| redact::urls(line)).collect();
+    let secrets = shown::secrets(&seen.record, &context.settings.env_key_deny_patterns);
+    let log_tail = log_tail.iter().map(|line| secrets.hide(line)).collect();
     let shown = |key: &str, value: &str| if deny.is_match(key) { REDACTED.to_owned() } else { value.to_owned() };
     let record = &seen.record;
     let env = record.spec.env.iter().map(|(key, value)| (key.clone(), shown(key, value))).collect();

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::base::json::{PlainObject, from_slice_to_depth};
-use crate::base::redact::{self, DenyPatterns};
+use crate::base::redact::{self, DenyPatterns, Secrets};
 use crate::service::{Liveness, Record};
 use crate::state::{DEPTH_MAX, RecordJson};
 
@@ -71,6 +71,12 @@ pub(super) fn push_json(out: &mut Vec<u8>, record: &Record, liveness: Liveness, 
     serde_json::to_writer(out, &value).expect("memory takes every byte, and keys are strings");
 }
 
+/// What the environments of `record` hold that is in no text of ours: not in what the service wrote and we quote, nor in why a probe
+/// did not pass.
+pub(super) fn secrets(record: &Record, deny_patterns: &[String]) -> Secrets {
+    Secrets::of(record.spec.env.iter().chain(&record.passed_env), &DenyPatterns::new(deny_patterns))
+}
+
 /// What [`push_json`] wrote.
 pub(super) fn into_text(json: Vec<u8>) -> String {
     String::from_utf8(json).expect("JSON of strings is UTF-8")
@@ -80,7 +86,7 @@ pub(super) fn into_text(json: Vec<u8>) -> String {
 /// authority is found no earlier than in the strings it is made of, so that nothing is missed.
 fn is_secret_bearing(record: &Record, json: &[u8], deny: &DenyPatterns) -> bool {
     let mut keys = record.spec.env.iter().chain(&record.passed_env).map(|(key, _)| key);
-    keys.any(|key| deny.is_match(key)) || std::str::from_utf8(json).is_ok_and(redact::has_user_info)
+    keys.any(|key| deny.is_match(key)) || std::str::from_utf8(json).is_ok_and(redact::has_secret)
 }
 
 #[cfg(test)]

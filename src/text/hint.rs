@@ -48,8 +48,14 @@ pub fn text(settings: &Settings, facts: &Facts<'_>) -> String {
          {root}`; output: `minions managed logs NAME{root}`; end one: `minions managed stop NAME{root}`.\n\n",
         settings.sweep_every,
     );
+    let lifecycle = format!(
+        "A spec may also say how it lives: `\"restart\": {{\"policy\": \"on-failure\"}}` starts it again when it fails (\"always\": \
+         whenever it ends); `\"depends_on\": [\"db\"]` starts it once `db`, of the same file, is healthy; `\"activation\": \
+         \"on-demand\"` starts it when it is needed (`minions managed ensure NAME{root}`), and `idle_stop_s` stops it after so many \
+         seconds without use.\n\n",
+    );
     let limits: String = limits(settings).iter().map(|line| ["- ", line, "\n"].concat()).collect();
-    [&declare, &after, "Limits:\n", &limits].concat()
+    [&declare, &after, &lifecycle, "Limits:\n", &limits].concat()
 }
 
 const ALONE: &str =

@@ -6,6 +6,7 @@ pub mod amount;
 pub mod doctor;
 pub mod escape;
 pub mod holders;
+pub mod outbox;
 pub mod probed;
 pub mod reconcile;
 pub mod record;

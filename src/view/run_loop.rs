@@ -8,6 +8,7 @@ use crate::base::span;
 use crate::ops::run_loop::{Ended, News};
 
 use super::escape;
+use super::outbox::report_line;
 use super::sweep::done_lines;
 use super::wire::line;
 
@@ -28,6 +29,7 @@ pub fn words(news: &News<'_>) -> Option<String> {
             let names: Vec<&str> = agents.iter().map(AgentName::as_str).collect();
             format!("pending sidecars are being decided by pid {pid}: {}\n", names.join(", "))
         }
+        News::Delivered(report) => format!("sink {}\n", report_line(report)),
         News::Failed { .. } => return None,
     })
 }

@@ -82,6 +82,32 @@ fn the_example_passes_under_any_settings_that_let_anything_pass() {
 }
 
 #[test]
+fn what_it_says_of_lives_passes_too() {
+    let (place, worktree) = with_settings(&json!({}));
+    let told = hint_in(&place, &worktree, &[]).stdout;
+    let lives = told.lines().find(|line| line.starts_with("A spec may also say")).unwrap();
+    let mut document: Value = serde_json::from_str(block(&told)).unwrap();
+    let mut other = document["specs"][0].clone();
+    (other["name"], other["ports"]) = (json!("db"), json!([]));
+    let mut count = 0;
+    for field in lives.split('`').skip(1).step_by(2).filter(|field| field.starts_with('"')) {
+        let field: Value = serde_json::from_str(&format!("{{{field}}}")).unwrap_or_else(|why| panic!("{field}: {why}"));
+        document["specs"][0].as_object_mut().unwrap().extend(field.as_object().unwrap().clone());
+        count += 1;
+    }
+    assert!(count == 3 && lives.contains("`idle_stop_s`"), "{lives}");
+    document["specs"][0]["idle_stop_s"] = json!(60);
+    document["specs"].as_array_mut().unwrap().push(other);
+    place.write("agents/ripley/managed-spawn.json", document.to_string());
+    let verdict = ran(place.command(&["managed", "validate", "ripley"]).current_dir(&worktree));
+    assert!(verdict.stdout.ends_with(": valid, 2 services\n"), "no warnings either: {verdict}");
+    document["specs"][0]["restart"]["policy"] = json!("always");
+    place.write("agents/ripley/managed-spawn.json", document.to_string());
+    let verdict = ran(place.command(&["managed", "validate", "ripley"]).current_dir(&worktree));
+    assert!(verdict.stdout.ends_with(": valid, 2 services\n"), "{verdict}");
+}
+
+#[test]
 fn the_folder_of_the_example_is_the_top_of_the_worktree() {
     let (place, worktree) = with_settings(&json!({}));
     let link = place.home().join("link");

@@ -23,6 +23,7 @@ mod lives;
 mod many;
 #[cfg(debug_assertions)]
 mod pairs;
+mod policies;
 #[path = "../common/ports.rs"]
 mod ports;
 mod reconcile;

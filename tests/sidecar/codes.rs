@@ -385,6 +385,27 @@ fn lifecycle_fields_are_normalized() {
 }
 
 #[test]
+fn examples_of_the_guide_are_valid_and_whole() {
+    let guide = include_str!("../../docs/sidecar.md");
+    let blocks: Vec<&str> = guide.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 2);
+    for block in &blocks {
+        let verdict = verdict(&Place::new(), &Text(block.as_bytes().to_vec()), &Settings::default());
+        let beside: Vec<&Code> =
+            verdict.warnings.iter().map(|warning| &warning.code).filter(|code| **code != Code::NoCwd).collect();
+        assert_eq!((verdict.reason().filter(|reason| !reason.contains("wi_id-mismatch")), beside.len()), (None, 0));
+    }
+    // Every lifecycle field of the schema has its row.
+    let schema: Value = serde_json::from_str(include_str!("../../schemas/managed-spawn.schema.json")).unwrap();
+    for key in ["restart", "stop"] {
+        for field in schema["$defs"][key]["properties"].as_object().unwrap().keys() {
+            let is_told = ["", &format!("{key}.")].iter().any(|prefix| guide.contains(&format!("`{prefix}{field}`")));
+            assert!(is_told, "{key}.{field}");
+        }
+    }
+}
+
+#[test]
 fn every_circle_and_every_unknown_name_of_a_file_is_told_after_all_else() {
     let named =
         |name: &str, needs: &[&str]| changed(spec(&http()), &json!({"name": name, "ports": [], "depends_on": needs}));

@@ -26,7 +26,7 @@ use crate::sidecar::Judge;
 use crate::state::GroupCommit;
 
 use super::context::Context;
-use super::start::{self, OnFailure, Starter};
+use super::start::{self, By, OnFailure, Starter};
 use super::validate::{agents, has_sidecar};
 use claim::Item;
 use decide::Decision;
@@ -149,6 +149,7 @@ fn start_all(acceptance: &Acceptance<'_>, specs: &[Spec]) -> Result<AgentReport>
         writer: acceptance.common.writer,
         maker: acceptance.common.maker.clone(),
         verb: "accept",
+        by: By::Person,
         waits: acceptance.request.waits,
         on_failure: OnFailure::Forget,
         progress: acceptance.common.progress,

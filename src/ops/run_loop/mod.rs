@@ -23,6 +23,7 @@ use crate::base::ids::AgentName;
 use crate::process::{Interrupt, own_identity};
 
 use super::context::Context;
+use super::deliver::SinkReport;
 use super::probe::Probed;
 use super::sweep;
 
@@ -65,6 +66,8 @@ pub enum News<'a> {
         /// That command's pid.
         pid: u32,
     },
+    /// A sink has taken events, or refuses them.
+    Delivered(&'a SinkReport),
     /// Something could not be done; the loop goes on. Said when it happens first, and again each time that it has happened
     /// twice as often in a row.
     Failed {

@@ -9,6 +9,7 @@ use crate::config;
 use crate::service::Record;
 
 use super::super::context::Context;
+use super::super::deliver::{Deliverer, End};
 use super::super::{probe, sweep};
 use super::acceptor::Acceptor;
 use super::beat::{Next, Pace};
@@ -25,6 +26,7 @@ pub(super) struct Ticker<'a> {
     on_news: OnNews<'a>,
     probes: Probes,
     acceptor: Acceptor,
+    deliverer: Deliverer,
     said: Said,
     failures: u64,
     /// The first tick looks more closely, as after a boot.
@@ -38,12 +40,24 @@ type Step<'a> = fn(&mut Ticker<'a>, &dyn Pace) -> Result<()>;
 
 impl<'a> Ticker<'a> {
     /// In this order.
-    const STEPS: [Step<'a>; 4] = [Self::settle, Self::sweep, Self::probe, Self::accept];
+    const STEPS: [Step<'a>; 5] = [Self::settle, Self::sweep, Self::probe, Self::accept, Self::deliver];
 
     /// Before the first tick.
     pub(super) fn new(context: Context, request: &'a Request, lease: Held, on_news: OnNews<'a>) -> Self {
         let (probes, acceptor, said) = (Probes::default(), Acceptor::default(), Said::default());
-        Self { context, request, lease, on_news, probes, acceptor, said, failures: 0, is_first: true, due_at: None }
+        Self {
+            context,
+            request,
+            lease,
+            on_news,
+            probes,
+            acceptor,
+            deliverer: Deliverer::default(),
+            said,
+            failures: 0,
+            is_first: true,
+            due_at: None,
+        }
     }
 
     /// Does all steps. Error: the lease is another's.
@@ -139,6 +153,19 @@ impl<'a> Ticker<'a> {
     fn accept(&mut self, pace: &dyn Pace) -> Result<()> {
         if let Some(accepting) = self.acceptor.take(&self.context, self.request, pace.now())? {
             (self.on_news)(News::Accepting { agents: &accepting.agents, pid: accepting.pid });
+        }
+        Ok(())
+    }
+
+    /// Sees to it that every sink has its deliverer, and tells what they have done since the last tick. A receiver that refuses is no
+    /// failure of the loop: it is told as it is.
+    fn deliver(&mut self, _: &dyn Pace) -> Result<()> {
+        for report in self.deliverer.tick(&self.context)? {
+            if let End::Failed(error) = &report.end {
+                self.fail(error);
+            } else {
+                (self.on_news)(News::Delivered(&report));
+            }
         }
         Ok(())
     }
