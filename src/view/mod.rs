@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod escape;
 pub mod holders;
 pub mod outbox;
+mod policy;
 pub mod probed;
 pub mod reconcile;
 pub mod record;
