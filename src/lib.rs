@@ -10,6 +10,7 @@ pub mod service; // names, scopes, identities, specs, records: what a service is
 
 pub mod delivery; // events on their way to those who are to be told
 pub mod health; // probes, the wait for the first pass, and whose socket answered
+pub mod journal; // what happened, a line each, and how far its readers have come
 pub mod lifecycle; // pure decisions: records + facts + now -> a plan
 pub mod logs; // rotation that loses no line, and readers that survive it
 pub mod process; // spawning, signals, the process tree, listeners: all that is the system's

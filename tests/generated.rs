@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use minions_managed::{cli, config, lifecycle, sidecar};
+use minions_managed::{cli, config, journal, lifecycle, sidecar};
 
 fn check(path: &str, expected: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -41,4 +41,15 @@ fn the_reference_of_commands_is_what_help_says() {
 #[test]
 fn the_page_on_lifecycle_is_what_the_table_of_transitions_says() {
     check("docs/lifecycle.md", &lifecycle::drawn::markdown());
+}
+
+#[test]
+fn the_page_on_events_is_what_the_table_of_types_says() {
+    check("docs/events.md", &journal::docs::markdown());
+}
+
+#[test]
+fn the_schema_of_events_is_what_the_table_of_types_says() {
+    let schema = serde_json::to_string_pretty(&journal::docs::schema()).unwrap();
+    check("schemas/event.schema.json", &format!("{schema}\n"));
 }

@@ -71,7 +71,8 @@ impl World {
         world
     }
 
-    fn root(&self) -> PathBuf {
+    /// Where everything lives.
+    pub(crate) fn root(&self) -> PathBuf {
         self.dir.path().join("root")
     }
 

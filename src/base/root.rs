@@ -172,6 +172,32 @@ impl Root {
         self.engine().join("managed.log")
     }
 
+    /// `engine/managed-events.jsonl`: the journal's segment that is written.
+    pub fn events(&self) -> PathBuf {
+        self.engine().join("managed-events.jsonl")
+    }
+
+    /// `engine/managed-events.<first>.jsonl`: a closed segment, by the number of its first event in 16 digits.
+    pub fn events_segment(&self, first: u64) -> PathBuf {
+        self.engine().join(format!("managed-events.{first:016}.jsonl"))
+    }
+
+    /// The number of the first event of the closed segment of that file name; `None` if it is none.
+    pub fn events_segment_first(file_name: &str) -> Option<u64> {
+        let digits = file_name.strip_prefix("managed-events.")?.strip_suffix(".jsonl")?;
+        digits.parse().ok().filter(|_| digits.len() >= 16 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
+    /// `engine/managed-events.jsonl.torn-<milliseconds>`: lines of the journal that made no sense.
+    pub fn events_torn(&self, at_ms: i64) -> PathBuf {
+        self.engine().join(format!("managed-events.jsonl.torn-{at_ms}"))
+    }
+
+    /// `engine/managed-cursors/<reader>.json`: how far a reader of the journal has come.
+    pub fn cursor(&self, reader: &AgentName) -> PathBuf {
+        self.engine().join("managed-cursors").join(format!("{reader}.json"))
+    }
+
     /// `notes/inbox`: alerts in Markdown for people.
     pub fn inbox(&self) -> PathBuf {
         self.dir.join("notes").join("inbox")

@@ -107,6 +107,14 @@ steps! {
     DeliveryDead = "delivery.dead",
     /// Dead letters are to be tried once more, and are still among the dead ones.
     DeliveryRetried = "delivery.retried",
+    /// The state has the events, and the journal has not.
+    JournalCarried = "journal.carried",
+    /// The journal has the events, unsynced.
+    JournalAppended = "journal.appended",
+    /// The journal is synced, and the state has all its events still.
+    JournalKept = "journal.kept",
+    /// A segment is closed, and there is no new one.
+    JournalRotated = "journal.rotated",
     /// The shim is born and has no word.
     ShimBorn = "shim.born",
     /// It has its word.

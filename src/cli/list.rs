@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use crate::base::clock::EpochMs;
+use crate::journal::ReaderName;
+use crate::ops::attention;
 use crate::ops::list::{self, Filter, JsonListing, Listing};
 use crate::ops::trees::observe_memory;
 use crate::service::{Liveness, Record, Status};
+use crate::view;
 use crate::view::record::{Listed, draw_list};
 use crate::view::wire;
 
@@ -17,6 +20,9 @@ use super::exit::{End, Outcome};
 /// MEMORY is that of the whole tree: what each process has alone, and the largest part that one of them may share (its
 /// program, shared memory) once. A narrow terminal gets long names, projects and ports cut, then UPTIME, PID, MEMORY, PROJECT,
 /// LEFT, PORTS, HEALTH and STATUS left out, in this order.
+///
+/// With --reader: name, status and health, and `attention`: active (it is on its way somewhere, so that more will come), unread
+/// (the reader has not marked its last event as read), or read.
 ///
 /// Reading takes no lock. With --format json: {"items": […], "etag": "…"}; items are sorted by name.
 #[derive(clap::Args, Debug)]
@@ -40,6 +46,9 @@ pub(super) struct Args {
     /// Say only whether anything has changed since the list with this etag
     #[arg(long, value_name = "ETAG")]
     if_none_match: Option<String>,
+    /// Say of each service whether this reader has seen its last event: see `events --reader`
+    #[arg(long, value_name = "R")]
+    reader: Option<String>,
 }
 
 /// Lists the services.
@@ -54,7 +63,17 @@ pub(super) fn run(args: Args, door: &Door) -> Outcome {
     };
     // HTTP clients quote an etag; who passes it on may leave the quotes.
     let is_known = |etag: &str| known.as_deref().is_some_and(|known| known.trim_matches('"') == etag);
+    let reader = args.reader.as_deref().map(ReaderName::parse).transpose()?;
     let context = door.context()?;
+    if let Some(reader) = reader {
+        let listing = attention::run(&context, &filter, &reader)?;
+        door.ui.data(match (door.ui.is_json(), is_known(&listing.etag)) {
+            (true, true) => wire::not_modified(&listing.etag),
+            (true, false) => wire::list(listing.to_json(), &listing.etag),
+            (false, _) => view::attention::table(&listing, door.ui.table_style()),
+        })?;
+        return Ok(door.end(None, listing.set_aside.as_ref()));
+    }
     if door.ui.is_json() {
         let JsonListing { json, etag, set_aside } = list::run_json(&context, &filter)?;
         door.ui.bytes(if is_known(&etag) { wire::not_modified(&etag) } else { wire::list(json, &etag) })?;

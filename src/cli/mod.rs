@@ -8,7 +8,9 @@ mod context;
 mod demo;
 mod diagnostics;
 mod doctor;
+mod events;
 mod exit;
+mod fatal;
 mod global;
 mod healthcheck;
 mod hint;
@@ -28,6 +30,7 @@ mod schema;
 mod show;
 mod stop;
 mod sweep;
+mod timeline;
 mod ui;
 mod usage;
 mod validate;
@@ -94,6 +97,8 @@ enum Command {
     Outbox(outbox::Args),
     Hint(hint::Args),
     Context(context::Args),
+    Events(events::Args),
+    Timeline(timeline::Args),
     Schema(schema::Args),
     Config(config::Args),
     Doctor(doctor::Args),
@@ -121,6 +126,8 @@ impl Command {
             | Self::Release(_)
             | Self::Hint(_)
             | Self::Context(_)
+            | Self::Events(_)
+            | Self::Timeline(_)
             | Self::Schema(_)
             | Self::Config(_)
             | Self::Doctor(_)
@@ -207,7 +214,7 @@ pub fn run_line(args: &[OsString]) -> u8 {
     {
         diagnostics::keep(&root);
     }
-    match run(command, &door) {
+    match fatal::told(command, &door) {
         Ok(end) => end.code(),
         Err(error) => {
             door.ui.error(&error);
@@ -236,6 +243,8 @@ fn run(command: Command, door: &Door) -> Outcome {
         Command::Outbox(args) => outbox::run(&args, door),
         Command::Hint(args) => hint::run(args, door),
         Command::Context(args) => context::run(args, door),
+        Command::Events(args) => events::run(args, door),
+        Command::Timeline(args) => timeline::run(args, door),
         Command::Schema(args) => schema::run(&args, door),
         Command::Config(args) => config::run(&args, door),
         Command::Doctor(args) => doctor::run(&args, door),

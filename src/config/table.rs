@@ -105,6 +105,16 @@ pub const ROWS: &[Row] = &[
         "Size in bytes from which a service's log is rotated.",
     ),
     row(
+        "journalSegmentBytes",
+        count(4096, 1 << 30, |s| &mut s.journal_segment_bytes),
+        "Size in bytes from which a segment of the journal is closed and the next one begun.",
+    ),
+    row(
+        "journalSegmentsMax",
+        count(1, 10_000, |s| &mut s.journal_segments_max),
+        "How many closed segments of the journal are kept; the oldest beyond them is removed.",
+    ),
+    row(
         "bootReconcileMaxMs",
         count(1, 600_000, |s| &mut s.boot_reconcile_max_ms),
         "Longest time that `reconcile` spends on probes, in milliseconds.",

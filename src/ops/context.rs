@@ -1,12 +1,16 @@
 //! What every use case is handed: where everything lives, the settings in force, and the caller's environment.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::root::Root;
 use crate::config::Settings;
+use crate::journal::{Bounds, Log};
 use crate::process;
 use crate::service::EnvVars;
 use crate::state::Store;
+
+use super::telling::Teller;
 
 /// The surroundings of one command.
 #[derive(Clone, Debug)]
@@ -22,12 +26,20 @@ pub struct Context {
 impl Context {
     /// Access to the state file.
     pub fn store(&self) -> Store {
-        Store::new(&self.root, self.lock_timeout()).judging_by(process::observe_liveness)
+        Store::new(&self.root, self.lock_timeout())
+            .judging_by(process::observe_liveness)
+            .telling(Arc::new(Teller::new(self.journal())))
     }
 
     /// How long the lock is waited for.
     pub fn lock_timeout(&self) -> Duration {
         seconds(self.settings.lock_timeout_sec)
+    }
+
+    /// The journal, to be read; what writes it is the store.
+    pub fn journal(&self) -> Log {
+        let segments_max = usize::try_from(self.settings.journal_segments_max).unwrap_or(usize::MAX);
+        Log::new(&self.root, Bounds { segment_bytes: self.settings.journal_segment_bytes, segments_max })
     }
 
     /// The caller's PATH; empty when there is none.

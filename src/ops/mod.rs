@@ -2,6 +2,7 @@
 //! neither parse arguments nor print.
 
 pub mod accept;
+pub mod attention;
 pub mod context;
 pub mod deliver;
 pub mod demo;
@@ -9,8 +10,10 @@ pub mod demo_server;
 mod demo_stage;
 pub mod doctor;
 pub mod ending;
+pub mod events;
 pub mod facts;
 mod families;
+pub mod fatal;
 pub mod find;
 mod folders;
 pub mod healthcheck;
@@ -19,7 +22,6 @@ pub mod holders;
 pub mod list;
 pub mod live;
 pub mod logs;
-mod moved;
 pub mod outbox;
 mod passed_on;
 pub mod probe;
@@ -38,5 +40,7 @@ pub mod start;
 pub mod steps;
 pub mod stop;
 pub mod sweep;
+mod telling;
+pub mod timeline;
 pub mod trees;
 pub mod validate;

@@ -9,6 +9,8 @@ use crate::service::EnvVars;
 
 /// `STEP` or `STEP:N`: the process kills itself when it reaches the step for the N-th time.
 const CRASH_AT: &str = "MINIONS_CRASH_AT";
+/// `STEP`: the thread that reaches it panics.
+const PANIC_AT: &str = "MINIONS_PANIC_AT";
 /// `STEP=PIPE`: the thread that reaches the step first waits there until somebody has opened and closed that named pipe.
 const PAUSE_AT: &str = "MINIONS_PAUSE_AT";
 
@@ -18,6 +20,8 @@ pub fn arm(env: &EnvVars) {
     if let Some(asked) = value(CRASH_AT) {
         let (word, nth) = asked.split_once(':').unwrap_or((asked, "1"));
         at(word, nth.parse().unwrap_or(1), process::kill_self);
+    } else if let Some(word) = value(PANIC_AT) {
+        at(word, 1, || panic!("asked to panic at a step"));
     } else if let Some((word, pipe)) = value(PAUSE_AT).and_then(|asked| asked.split_once('=')) {
         let pipe = PathBuf::from(pipe);
         at(word, 1, move || steps::wait_at(&pipe));

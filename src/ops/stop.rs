@@ -10,13 +10,11 @@ use crate::base::steps::{Step, reached};
 use crate::health::side_by_side;
 use crate::lifecycle::claim::Turn;
 use crate::lifecycle::order;
-use crate::lifecycle::transitions::Input;
 use crate::process;
 use crate::service::{Claim, ExitRecord, Identity, Record, Status};
 use crate::state::{Document, SetAside};
 
 use super::context::Context;
-use super::moved::moved;
 use super::{ending, facts, find};
 
 /// How many services are ended side by side; each waits, so that threads are all it costs.
@@ -110,9 +108,8 @@ fn claim(document: &mut Document, verb: &str, choice: Choice<'_>, maker: &Identi
     }
     let names: HashSet<&str> = found.iter().map(|record| record.name.as_str()).collect();
     for record in document.records.iter_mut().filter(|record| names.contains(record.name.as_str())) {
-        let now = EpochMs::now();
-        moved(record, Input::StopAsked, now, format!("`minions managed {verb}` stops it"))?;
-        record.claim = Some(Claim { maker: maker.clone(), verb: verb.to_owned(), at: now });
+        record.status = Status::Stopping;
+        record.claim = Some(Claim { maker: maker.clone(), verb: verb.to_owned(), at: EpochMs::now() });
     }
     Ok(found)
 }
@@ -175,7 +172,7 @@ fn settle(context: &Context, verb: &str, records: &[Record], items: &mut [Stoppe
         for (record, item) in records.iter().zip(items.iter()) {
             let is_ours = document.find(&record.name).is_some_and(|there| there.generation == record.generation);
             if is_ours && item.error.is_none() {
-                document.remove(&record.name);
+                document.remove_ended(&record.name, item.exit);
             } else if is_ours && let Some(there) = document.find_mut(&record.name) {
                 // It stays `stopping`, for the next stop or sweep to try again.
                 there.claim = None;

@@ -44,6 +44,7 @@ types! {
     ServiceStopped "service.stopped" "It was ended because somebody asked, or because nobody uses it."
     ServiceExpired "service.expired" "Its time to live was over, and it is ended."
     ServiceFailed "service.failed" "It could not be started, did not become healthy in time, or its restart policy gave up."
+    ServiceDropped "service.dropped" "Its record is gone after it had ended before: nothing brings it back."
     SidecarAccepted "sidecar.accepted" "A sidecar was found valid, and its services were claimed."
     SidecarRejected "sidecar.rejected" "A sidecar was refused; nothing was started."
     StateSetAside "state.set-aside" "The state file, or a record in it, was unreadable and has been set aside."

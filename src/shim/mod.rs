@@ -42,9 +42,8 @@ pub fn main(run_dir: &Path) -> ExitCode {
         return ExitCode::FAILURE;
     }
     reached(Step::ShimHeard);
-    let prepared = prepared.map_err(|error| format!("the shim cannot make itself ready: {error}"));
-    let started = prepared.and_then(|waiter| {
-        let launch = state::read_launch(run_dir).map_err(|error| crate::base::error::Error::from(error).chain())?;
+    let started = prepared.map_err(|error| error.to_string()).and_then(|waiter| {
+        let launch = state::read_launch(run_dir).map_err(|error| error.to_string())?;
         let launch = launch.ok_or_else(|| format!("`{}` holds no orders", run_dir.display()))?;
         let service = start(run_dir, &launch)?;
         Ok((waiter, launch, service))
@@ -88,7 +87,7 @@ fn start(run_dir: &Path, launch: &Launch) -> Result<Identity, String> {
     match &written {
         Ok(_) => reached(Step::ShimWritten),
         // A service that nobody could find again must not live.
-        Err(_) => tree::kill_all(pid, &launch.generation),
+        Err(_) => tree::kill_all(&launch.generation),
     }
     written
 }

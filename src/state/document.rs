@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::service::{Record, is_kebab_case};
+use crate::service::{Draft, ExitRecord, Record, is_kebab_case};
 
+use super::carried::Carried;
 use super::wire::{document_from_bytes, document_to_bytes};
 
 /// The file format that this program writes. A file of a newer one is read, as far as it can be, but never written.
@@ -24,6 +25,8 @@ pub struct Document {
     pub records: Vec<Record>,
     /// What stood among the records and is none; set aside by the next write.
     pub malformed: Vec<Malformed>,
+    /// What is carried for the journal: `seq` and `unjournaled`.
+    pub carried: Carried,
     /// Top-level keys that this version does not know, kept as they are.
     pub unknown: Map<String, Value>,
 }
@@ -42,7 +45,8 @@ pub struct Malformed {
 impl Default for Document {
     /// What a missing file stands for: nothing lives, revision 0.
     fn default() -> Self {
-        Self { version: VERSION, revision: 0, records: Vec::new(), malformed: Vec::new(), unknown: Map::new() }
+        let (records, malformed, unknown) = (Vec::new(), Vec::new(), Map::new());
+        Self { version: VERSION, revision: 0, records, malformed, carried: Carried::default(), unknown }
     }
 }
 
@@ -73,6 +77,17 @@ impl Document {
     pub fn remove(&mut self, name: &str) -> Option<Record> {
         let at = self.records.iter().position(|record| record.name == name)?;
         Some(self.records.remove(at))
+    }
+
+    /// The same for a service that has ended, so that its last event says how.
+    pub fn remove_ended(&mut self, name: &str, exit: Option<ExitRecord>) -> Option<Record> {
+        self.carried.exits.extend(exit.map(|exit| (name.to_owned(), exit)));
+        self.remove(name)
+    }
+
+    /// Tells something that no difference of records shows: the write gives it a number.
+    pub fn tell(&mut self, draft: Draft) {
+        self.carried.drafts.push(draft);
     }
 
     /// Puts `record` in the place of the one of its name, or at the end.

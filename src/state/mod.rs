@@ -1,8 +1,10 @@
 //! The record of everything that lives: one JSON file, read without a lock and written whole under it; and what the
 //! shims left as evidence, from which the file can be rebuilt (contract section 5).
 //!
-//! Deliberately not here: what a change means (lifecycle/), whether a process lives (the caller says), and events.
+//! Deliberately not here: what a change means (lifecycle/), whether a process lives (the caller says), and the journal: events are
+//! carried for it (`carried`).
 
+mod carried;
 mod document;
 mod error;
 mod etag;
@@ -12,6 +14,7 @@ mod rebuild;
 mod store;
 mod wire;
 
+pub use carried::{Carried, CarriedEvent, Change, Journal};
 pub use document::{DEPTH_MAX, Document, Malformed, VERSION};
 pub use error::Error;
 pub use etag::{etag, etag_of_array, etag_shown};

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::EpochMs;
@@ -10,8 +11,9 @@ use crate::base::files::{self, Durability};
 use crate::base::lock::FileLock;
 use crate::base::root::Root;
 use crate::base::steps::{Step, reached};
-use crate::service::{Identity, Liveness};
+use crate::service::{Draft, EventType, Identity, Liveness};
 
+use super::carried::Journal;
 use super::rebuild::rebuild;
 use super::wire::{Unparsed, document_from_bytes, document_to_bytes, malformed_to_bytes};
 use super::{Document, Error, Malformed, OwnText, VERSION};
@@ -32,6 +34,7 @@ pub struct Store {
     root: Root,
     lock_timeout: Duration,
     liveness: fn(&Identity) -> Liveness,
+    journal: Option<Arc<dyn Journal>>,
 }
 
 /// What a change did.
@@ -106,6 +109,19 @@ impl Reading {
 }
 
 impl SetAside {
+    /// The same as an event.
+    fn to_draft(&self) -> Draft {
+        let (what, count) = match self.what {
+            AsideKind::File { rebuilt } => ("file", rebuilt),
+            AsideKind::Entries(count) => ("records", count),
+        };
+        Draft::new(EventType::StateSetAside, EpochMs::now())
+            .with("what", what)
+            .with("count", count)
+            .with("path", self.path.display().to_string())
+            .with("why", self.why.as_str())
+    }
+
     /// The same as an error (exit 9), for a door to show.
     pub fn to_error(&self) -> Failure {
         let path = self.path.display();
@@ -127,7 +143,7 @@ impl SetAside {
 impl Store {
     /// The store of `root`. Changes wait at most `lock_timeout` for the lock.
     pub fn new(root: &Root, lock_timeout: Duration) -> Self {
-        Self { root: root.clone(), lock_timeout, liveness: |_| Liveness::Unknown }
+        Self { root: root.clone(), lock_timeout, liveness: |_| Liveness::Unknown, journal: None }
     }
 
     /// The same store, which asks `liveness` whether a process lives when it must rebuild the state. Without it nobody
@@ -135,6 +151,12 @@ impl Store {
     #[must_use]
     pub fn judging_by(self, liveness: fn(&Identity) -> Liveness) -> Self {
         Self { liveness, ..self }
+    }
+
+    /// The same store, whose changes are told to `journal`. Without one nothing is told, and what is carried stays.
+    #[must_use]
+    pub fn telling(self, journal: Arc<dyn Journal>) -> Self {
+        Self { journal: Some(journal), ..self }
     }
 
     /// Reads the state without the lock; a missing file is an empty document of revision 0. The file is not touched,
@@ -193,7 +215,7 @@ impl Store {
         let lock = FileLock::acquire(&self.root.lock(), self.lock_timeout, verb).map_err(Error::Lock)?;
         reached(Step::StateLocked);
         let path = self.root.state();
-        let (document, set_aside) = match self.read() {
+        let (mut document, set_aside) = match self.read() {
             Ok(document) if !document.is_writable() => {
                 return Err(Error::Newer { path, found: document.version, why: None });
             }
@@ -204,7 +226,11 @@ impl Store {
             }
             Err(error) => return Err(error),
         };
-        Ok(Exclusive { lock, path, before: document.clone(), document, set_aside })
+        let before = document.clone();
+        let told = set_aside.as_ref().filter(|_| self.journal.is_some()).map(SetAside::to_draft);
+        document.carried.drafts.extend(told);
+        let journal = self.journal.clone();
+        Ok(Exclusive { lock, path, before, document, set_aside, journal })
     }
 
     /// Gives the bad file a second name and then replaces it in one step, so that at no moment the state is missing: a
@@ -234,6 +260,7 @@ pub struct Exclusive {
     before: Document,
     document: Document,
     set_aside: Option<SetAside>,
+    journal: Option<Arc<dyn Journal>>,
 }
 
 impl Exclusive {
@@ -252,7 +279,9 @@ impl Exclusive {
     pub fn commit<T>(mut self, value: T) -> Result<Changed<T>, Error> {
         let malformed = std::mem::take(&mut self.document.malformed);
         if !malformed.is_empty() {
-            self.set_aside = Some(set_entries_aside(&self.path, &malformed)?);
+            let aside = set_entries_aside(&self.path, &malformed)?;
+            self.document.tell(aside.to_draft());
+            self.set_aside = Some(aside);
         }
         let written = self.document != self.before;
         if written {
@@ -263,10 +292,25 @@ impl Exclusive {
             self.lock.check().map_err(Error::Lock)?;
             self.document.version = VERSION;
             self.document.revision = self.before.revision.saturating_add(1);
-            write(&self.path, &self.document)?;
+            self.write()?;
             log::debug!("revision {} is written: {} records", self.document.revision, self.document.records.len());
         }
         Ok(Changed { value, before: self.before, after: self.document, written, set_aside: self.set_aside })
+    }
+
+    /// Writes the state with the events that the change means, and then appends them to the journal.
+    fn write(&mut self) -> Result<(), Error> {
+        let Document { records, carried, .. } = &mut self.document;
+        let lacking = self.journal.as_deref().map(|journal| carried.number(journal, &self.before.records, records));
+        // Without a journal nobody hears it.
+        carried.drafts.clear();
+        carried.exits.clear();
+        write(&self.path, &self.document)?;
+        if let (Some(journal), Some(lacking)) = (self.journal.as_deref(), lacking.filter(|lacking| *lacking > 0)) {
+            reached(Step::JournalCarried);
+            self.document.carried.append(journal, lacking);
+        }
+        Ok(())
     }
 }
 

@@ -3,11 +3,12 @@
 
 pub mod accept;
 pub mod amount;
+pub mod attention;
 pub mod doctor;
 pub mod escape;
+pub mod events;
 pub mod holders;
 pub mod outbox;
-mod policy;
 pub mod probed;
 pub mod reconcile;
 pub mod record;
@@ -18,6 +19,7 @@ pub mod run_loop;
 pub mod stop;
 pub mod sweep;
 pub mod table;
+pub mod timeline;
 pub mod validate;
 pub mod whole;
 pub mod wire;

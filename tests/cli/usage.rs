@@ -75,10 +75,10 @@ fn colour_is_never_there_for_a_pipe_unless_asked_for() {
         let ran = ran(&mut command);
         ran.stdout.contains('\x1b') || ran.stderr.contains('\x1b')
     };
-    assert!(!painted(&["managed", "schema", "event"], None));
-    assert!(!painted(&["managed", "schema", "event", "--color", "never"], None));
-    assert!(!painted(&["managed", "schema", "event", "--color", "auto"], Some("1")));
-    assert!(painted(&["managed", "schema", "event", "--color", "always"], Some("1")));
+    assert!(!painted(&["managed", "show", "nobody"], None));
+    assert!(!painted(&["managed", "show", "nobody", "--color", "never"], None));
+    assert!(!painted(&["managed", "show", "nobody", "--color", "auto"], Some("1")));
+    assert!(painted(&["managed", "show", "nobody", "--color", "always"], Some("1")));
     assert!(!painted(&["managed", "lsit"], Some("1")));
 }
 

@@ -18,19 +18,15 @@ mod faults_files;
 mod faults_pids;
 mod faults_state;
 mod healthchecks;
+mod journal;
 mod kills;
 mod lives;
 mod many;
 #[cfg(debug_assertions)]
 mod pairs;
-mod policies;
 #[path = "../common/ports.rs"]
 mod ports;
 mod reconcile;
-#[cfg(target_os = "linux")]
-mod refusals;
-#[cfg(target_os = "linux")]
-mod refused;
 mod release;
 mod renew;
 mod restart;

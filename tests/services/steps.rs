@@ -32,6 +32,8 @@ const SWEEP_CHANGE: [Step; 2] = [Step::SweepPrepared, Step::SweepClaimed];
 const SWEEP_END: [Step; 2] = [Step::SweepEnded, Step::SweepSettled];
 const ROTATION: [Step; 4] = [Step::RotationCopied, Step::RotationPublished, Step::RotationMarked, Step::RotationCut];
 const RECONCILE: [Step; 2] = [Step::ReconcileSwept, Step::ReconcileProbed];
+/// What every change of a record goes through.
+const TOLD: [Step; 2] = [Step::JournalCarried, Step::JournalAppended];
 const SHIM_START: [Step; 6] =
     [Step::ShimBorn, Step::ShimHeard, Step::ShimNoted, Step::ShimForked, Step::ShimWritten, Step::ShimAnswered];
 const SHIM_END: [Step; 3] = [Step::ShimReaped, Step::ShimExitWritten, Step::ShimAlone];
@@ -58,7 +60,7 @@ const CASES: &[Case] = &[
             down(world);
             declare(world, 100);
         },
-        steps: &[&START, &ASIDE],
+        steps: &[&START, &ASIDE, &TOLD],
         again: &[0],
     },
     Case {
@@ -100,14 +102,14 @@ const CASES: &[Case] = &[
         words: "restart",
         args: &["restart", "plain", "scattered", "stubborn"],
         begin: up,
-        steps: &[&START, &END, &[Step::StartOldEnded]],
+        steps: &[&START, &END, &[Step::StartOldEnded], &TOLD],
         again: &[0],
     },
     Case {
         words: "stop",
         args: &["stop", "plain", "scattered", "stubborn"],
         begin: up,
-        steps: &[&[Step::StateLocked], &STOP, &END],
+        steps: &[&[Step::StateLocked], &STOP, &END, &TOLD],
         again: &[0, 6],
     },
     Case {
@@ -128,7 +130,7 @@ const CASES: &[Case] = &[
         words: "renew",
         args: &["renew", "scattered", "--ttl", "77"],
         begin: up,
-        steps: &[&[Step::StateLocked], &RENEW],
+        steps: &[&[Step::StateLocked], &RENEW, &TOLD],
         again: &[0],
     },
     Case {
@@ -138,7 +140,7 @@ const CASES: &[Case] = &[
             up(world);
             dead(world);
         },
-        steps: &[&SWEEP, &SWEEP_CHANGE, &SWEEP_END],
+        steps: &[&SWEEP, &SWEEP_CHANGE, &SWEEP_END, &TOLD],
         again: &[0],
     },
     Case {
@@ -271,6 +273,7 @@ fn sidecar(world: &World, name: &str) -> PathBuf {
 fn check(case: &Case) {
     let world = World::new();
     world.set(&json!({"stopGraceSec": 0.05}));
+    let mut seen = crate::journal::Seen::default();
     for step in case.steps.iter().copied().flatten() {
         let story = format!("{}, killed at {}", case.words, step.word());
         (case.begin)(&world);
@@ -279,11 +282,13 @@ fn check(case: &Case) {
             drop(std::fs::remove_file(sidecar(&world, decided)));
         }
         crash(&world, case.args, *step);
+        seen.expect_whole(&world, &story);
         expect_true_after_reconcile(&world, &story);
         let mut again = world.command(case.args);
         let again = ran(again.current_dir(world.dir.path().join("work")));
         assert!(again.code.is_some_and(|code| case.again.contains(&code)), "{story}, and again: {again:?}");
         expect_truth(&world, &format!("{story}, and again: {again:?}"));
+        seen.expect_whole(&world, &format!("{story}, and again: {again:?}"));
         if let (Some(decided), "accept") = (was_pending, case.args[0]) {
             let is_aside = |name: &str| std::fs::read(sidecar(&world, name)).is_ok_and(|there| there == decided);
             let aside = ["managed-spawn.accepted.json", "managed-spawn.rejected.json"];
@@ -408,7 +413,8 @@ fn a_rotation_that_dies_at_a_step_loses_no_line() {
 #[test]
 fn every_step_has_a_case() {
     let of_cases = CASES.iter().flat_map(|case| case.steps.iter().copied().flatten());
-    let tried: BTreeSet<Step> = of_cases.chain(&SHIM_START).chain(&SHIM_END).chain(&ROTATION).copied().collect();
+    let tried: BTreeSet<Step> =
+        of_cases.chain(&SHIM_START).chain(&SHIM_END).chain(&ROTATION).chain(&crate::journal::STEPS).copied().collect();
     let all: BTreeSet<Step> = Step::ALL.iter().copied().collect();
     assert_eq!(all.difference(&tried).collect::<Vec<_>>(), Vec::<&Step>::new());
 }

@@ -8,6 +8,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("base", &[]),
     ("service", &["base"]),
     ("config", &["base"]),
+    ("journal", &["base", "service"]),
     ("lifecycle", &["base", "service", "config"]),
     ("logs", &["base"]),
     ("process", &["base", "service", "config"]),
@@ -25,6 +26,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "service",
             "config",
             "delivery",
+            "journal",
             "lifecycle",
             "logs",
             "process",
@@ -34,9 +36,9 @@ const ROOMS: &[(&str, &[&str])] = &[
             "health",
         ],
     ),
-    ("view", &["base", "service", "config", "delivery", "sidecar", "ops"]),
+    ("view", &["base", "service", "config", "delivery", "journal", "sidecar", "ops"]),
     ("shim", &["base", "service", "process", "state"]),
-    ("cli", &["base", "service", "config", "sidecar", "state", "ops", "view"]),
+    ("cli", &["base", "service", "config", "journal", "sidecar", "state", "ops", "view"]),
 ];
 
 /// The crates that only these files may name. Every dependency stands here, or is named in `EVERYWHERE`.

@@ -5,6 +5,7 @@ use crate::base::error::{Error, Result};
 use crate::base::files::{self, Durability};
 use crate::base::redact;
 use crate::base::steps::{Step, reached};
+use crate::service::EventType;
 use crate::sidecar;
 use crate::text::notes;
 
@@ -48,8 +49,19 @@ pub(super) fn reject(acceptance: &Acceptance<'_>, rejection: &Rejection) -> Resu
     reached(Step::AcceptAlerted);
     run_record::write(acceptance, &rejection.bytes, &report)?;
     reached(Step::AcceptNoted);
+    tell(acceptance, &report);
     aside::move_aside(acceptance, &rejection.bytes, &moved_to)?;
     Ok(report)
+}
+
+/// The event of a rejection: no record tells of it. Where it cannot be written, the alert and the run still tell.
+fn tell(acceptance: &Acceptance<'_>, report: &AgentReport) {
+    let draft = acceptance
+        .draft(EventType::SidecarRejected)
+        .with("reason", redact::urls(report.reason.as_deref().unwrap_or("")));
+    if let Err(error) = acceptance.common.writer.change("accept", |document| document.tell(draft)) {
+        log::warn!("no event tells of the rejected sidecar: {}", error.chain());
+    }
 }
 
 /// Writes an alert about the services that did not come up, if there are any.

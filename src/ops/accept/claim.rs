@@ -8,7 +8,7 @@ use crate::health::ports::wanted_ports;
 use crate::lifecycle::accept::{self, Action, Step, Wanted};
 use crate::lifecycle::transitions::{self, Input};
 use crate::process;
-use crate::service::{Progress, Record, Status};
+use crate::service::{EventType, Progress, Record, Status};
 use crate::state::Document;
 
 use super::super::start::{self, PLANS_MAX, Start, Starter};
@@ -78,7 +78,13 @@ pub(super) fn claim(acceptance: &Acceptance<'_>, starter: &Starter<'_>, wanted: 
         if items.iter().all(|item| matches!(item, Item::Settled(_))) {
             return Ok(Claimed::Ours(items));
         }
-        let changed = writer.change(starter.verb, |fresh| insert(fresh, &items));
+        let changed = writer.change(starter.verb, |fresh| {
+            let is_ours = insert(fresh, &items);
+            if is_ours {
+                fresh.tell(acceptance.draft(EventType::SidecarAccepted));
+            }
+            is_ours
+        });
         match changed {
             Ok(true) => return Ok(Claimed::Ours(items)),
             Ok(false) => {

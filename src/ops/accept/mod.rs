@@ -21,12 +21,12 @@ use crate::base::clock::EpochMs;
 use crate::base::error::Result;
 use crate::base::ids::{AgentName, new_run_id};
 use crate::base::steps::{Step, reached};
-use crate::service::{Identity, Owner, Spec};
+use crate::service::{Draft, EventType, Identity, Owner, Spec};
 use crate::sidecar::Judge;
 use crate::state::GroupCommit;
 
 use super::context::Context;
-use super::start::{self, By, OnFailure, Starter};
+use super::start::{self, OnFailure, Starter};
 use super::validate::{agents, has_sidecar};
 use claim::Item;
 use decide::Decision;
@@ -103,6 +103,13 @@ impl<'a> Acceptance<'a> {
             Owner { agent: agent.to_string(), work_item: request.work_item.clone(), project: request.project.clone() };
         Self { common, context, request, agent, owner, run_id: new_run_id(now), created_at: now }
     }
+
+    /// An event of this acceptance.
+    fn draft(&self, kind: EventType) -> Draft {
+        let draft = Draft::new(kind, EpochMs::now());
+        let (project, agent) = (self.owner.project.clone(), self.agent.to_string());
+        Draft { project, agent, run_id: self.run_id.clone(), ..draft }
+    }
 }
 
 /// From the decision on one sidecar to what became of it.
@@ -140,7 +147,7 @@ fn repeated(acceptance: &Acceptance<'_>, decision: &Decision) -> Result<Option<A
 
 /// From valid specs to what became of each.
 fn start_all(acceptance: &Acceptance<'_>, specs: &[Spec]) -> Result<AgentReport> {
-    let wanted = decide::scoped(acceptance, specs)?;
+    let wanted = decide::scoped(acceptance, specs);
     if acceptance.request.is_dry_run {
         return claim::dry_run(acceptance, &wanted);
     }
@@ -149,7 +156,6 @@ fn start_all(acceptance: &Acceptance<'_>, specs: &[Spec]) -> Result<AgentReport>
         writer: acceptance.common.writer,
         maker: acceptance.common.maker.clone(),
         verb: "accept",
-        by: By::Person,
         waits: acceptance.request.waits,
         on_failure: OnFailure::Forget,
         progress: acceptance.common.progress,

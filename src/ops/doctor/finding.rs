@@ -38,6 +38,8 @@ pub enum Area {
     State,
     /// Its records beside what is seen of their processes.
     Records,
+    /// The journal.
+    Journal,
     /// What a timer should have done.
     Upkeep,
     /// The settings.
@@ -52,12 +54,13 @@ pub enum Area {
 
 impl Area {
     /// Every area, in the order of a report.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Root,
         Self::Space,
         Self::Lock,
         Self::State,
         Self::Records,
+        Self::Journal,
         Self::Upkeep,
         Self::Settings,
         Self::Path,
@@ -73,6 +76,7 @@ impl Area {
             Self::Lock => "lock",
             Self::State => "state",
             Self::Records => "records",
+            Self::Journal => "journal",
             Self::Upkeep => "upkeep",
             Self::Settings => "settings",
             Self::Path => "path",

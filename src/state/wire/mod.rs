@@ -2,6 +2,7 @@
 //!
 //! Records are read and written in one pass, without a tree of values between (`read`, `write`, `object`).
 
+mod carried;
 mod evidence;
 mod glimpse;
 mod lifecycle;

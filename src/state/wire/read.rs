@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 use crate::base::clock::EpochMs;
 use crate::base::json::{Plain, PlainObject, from_slice_to_depth};
 use crate::service::{Activation, Healthcheck, Lifecycle, Owner, Progress, Proof, Record, Spec, Status, is_kebab_case};
-use crate::state::{DEPTH_MAX, Document, Malformed, VERSION};
+use crate::state::{Carried, DEPTH_MAX, Document, Malformed, VERSION};
 
 use super::Field;
+use super::carried::{self, CarriedEvents};
 use super::lifecycle::{RestartIn, StopIn, TransitionIn};
 use super::object::{Key, Unknown, named, required};
 use super::parts::{ClaimIn, Env, ExitIn, HealthcheckIn, Pid, PreviousIn, ProcessIn, generation};
@@ -31,13 +32,8 @@ pub(in crate::state) struct Unparsed {
 /// Reads the whole file. Entries that are no records come back as malformed; of two of one name the later is.
 pub(in crate::state) fn document_from_bytes(bytes: &[u8]) -> Result<Document, Unparsed> {
     if let Ok(whole) = serde_json::from_slice::<Whole>(bytes) {
-        let document = Document {
-            version: whole.version,
-            revision: whole.revision,
-            records: whole.records,
-            malformed: Vec::new(),
-            unknown: whole.unknown,
-        };
+        let Whole { version, revision, records, carried, unknown } = whole;
+        let document = Document { version, revision, records, malformed: Vec::new(), carried, unknown };
         if document.shared_name().is_none() {
             return Ok(document);
         }
@@ -68,7 +64,8 @@ fn by_entry(bytes: &[u8]) -> Result<Document, Unparsed> {
         Some(other) => return Err(unparsed(format!("`specs` is {}, not an array", kind_of(&other)), Some(version))),
         None => return Err(unparsed("`specs` is missing".to_owned(), Some(version))),
     };
-    let mut document = Document { version, revision, records: Vec::new(), malformed: Vec::new(), unknown };
+    let (carried, malformed) = carried::by_entry(unknown.shift_remove("seq"), unknown.shift_remove("unjournaled"));
+    let mut document = Document { version, revision, records: Vec::new(), malformed, carried, unknown };
     let mut names = std::collections::HashSet::new();
     for (at, value) in entries.into_iter().enumerate() {
         let why = match record(value.clone()) {
@@ -107,6 +104,7 @@ struct Whole {
     version: u64,
     revision: u64,
     records: Vec<Record>,
+    carried: Carried,
     unknown: Unknown,
 }
 
@@ -122,11 +120,14 @@ impl<'de> Deserialize<'de> for Whole {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Whole, A::Error> {
                 let (mut version, mut revision, mut specs, mut unknown) = (None, None, None, Map::new());
+                let (mut seq, mut events) = (None, CarriedEvents::default());
                 while let Some(key) = map.next_key::<Key<'de>>()? {
                     match key.0.as_ref() {
                         "version" => version = map.next_value::<Option<u64>>()?,
                         "revision" => revision = map.next_value::<Option<u64>>()?,
                         "specs" => specs = Some(map.next_value::<Vec<OneRecord>>()?),
+                        "seq" => seq = map.next_value::<Option<u64>>()?,
+                        "unjournaled" => events = map.next_value()?,
                         "sum" => drop(map.next_value::<IgnoredAny>()?),
                         _ => drop(unknown.insert(key.0.into_owned(), map.next_value::<Plain>()?.0)),
                     }
@@ -136,6 +137,7 @@ impl<'de> Deserialize<'de> for Whole {
                     version: version.unwrap_or(VERSION),
                     revision: revision.unwrap_or(0),
                     records: records.into_iter().map(|one| one.0).collect(),
+                    carried: carried::of(seq.unwrap_or(0), events).map_err(A::Error::custom)?,
                     unknown,
                 })
             }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::base::clock::EpochMs;
 use crate::base::ids::Generation;
 use crate::service::{Lifecycle, Progress, Proof, lifecycle_json};
-use crate::state::{Document, Malformed, etag};
+use crate::state::{Carried, Document, Malformed, etag};
 
 use super::glimpse::{SUM_END, SUM_OPENING};
 use super::lifecycle::{Declared, TransitionOut};
@@ -20,7 +20,7 @@ const RECORD_BYTES: usize = 1400;
 /// The whole file: a record on each line, and at the end the sum of all before it, by which `glimpse` knows the text as
 /// ours. Ends with a line break, so that it is a text file.
 pub(in crate::state) fn document_to_bytes(document: &Document) -> Vec<u8> {
-    let Document { version, revision, records, malformed: _, unknown } = document;
+    let Document { version, revision, records, malformed: _, carried, unknown } = document;
     let mut bytes = Vec::with_capacity(records.len() * RECORD_BYTES + 256);
     bytes.extend_from_slice(format!(r#"{{"version":{version},"revision":{revision},"specs":["#).as_bytes());
     for (at, record) in records.iter().enumerate() {
@@ -28,6 +28,7 @@ pub(in crate::state) fn document_to_bytes(document: &Document) -> Vec<u8> {
         push(&mut bytes, &RecordJson(record));
     }
     bytes.extend_from_slice(if records.is_empty() { b"]" } else { b"\n]" });
+    push_carried(&mut bytes, carried);
     for (key, value) in unknown {
         bytes.push(b',');
         push(&mut bytes, key);
@@ -37,6 +38,20 @@ pub(in crate::state) fn document_to_bytes(document: &Document) -> Vec<u8> {
     let sum = etag::sum(&bytes);
     bytes.extend_from_slice([SUM_OPENING, &sum, SUM_END].concat().as_bytes());
     bytes
+}
+
+/// `,"seq":7,"unjournaled":[…]`, an event on each line; nothing where there was no event yet. The closing bracket stands on the
+/// last event's line: one on a line of its own ends the records, for `glimpse`.
+fn push_carried(bytes: &mut Vec<u8>, carried: &Carried) {
+    if carried.seq == 0 {
+        return;
+    }
+    bytes.extend_from_slice(format!(r#","seq":{},"unjournaled":["#, carried.seq).as_bytes());
+    for (at, event) in carried.events.iter().enumerate() {
+        bytes.extend_from_slice(if at == 0 { b"\n" } else { b",\n" });
+        bytes.extend_from_slice(event.json.as_bytes());
+    }
+    bytes.push(b']');
 }
 
 fn push<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) {

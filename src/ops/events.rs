@@ -1,0 +1,213 @@
+//! `events`: what happened, from the journal and from what the state file carries for it.
+
+use std::collections::{HashSet, VecDeque};
+use std::ops::{ControlFlow, RangeInclusive};
+
+use crate::base::error::{Error, Result};
+use crate::base::root::Root;
+use crate::journal::{Cursor, Filter, Line, Log, ReaderName};
+use crate::state::{Carried, CarriedEvent, Store};
+
+use super::context::Context;
+
+/// Where reading begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the oldest of the last events that match, so many as the limit says.
+    Last,
+    /// After the event of this number.
+    After(u64),
+}
+
+/// Which events.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Where reading begins.
+    pub start: Start,
+    /// Most events that are returned.
+    pub limit: usize,
+    /// What they must be like.
+    pub filter: Filter,
+}
+
+/// Events that were found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Each as its compact JSON, oldest first.
+    pub items: Vec<String>,
+    /// The number after which to go on: everything up to it has been looked at.
+    pub next: u64,
+    /// Numbers of events that are nowhere.
+    pub gaps: Vec<RangeInclusive<u64>>,
+    /// Lines of the journal that make no sense.
+    pub bad_lines: u64,
+    /// Whether the limit ended it, so that there may be more at once.
+    pub is_limited: bool,
+}
+
+/// Finds events. Takes no lock and changes nothing.
+pub fn run(context: &Context, request: &Request) -> Result<Found> {
+    let source = Source::observe(context);
+    match request.start {
+        Start::After(after) => source.after(after, request.limit, &request.filter),
+        Start::Last if request.filter.is_empty() => {
+            let back = u64::try_from(request.limit).unwrap_or(u64::MAX);
+            let after = source.last_seq()?.saturating_sub(back);
+            // More may have come meanwhile.
+            let mut found = source.after(after, usize::MAX, &request.filter)?;
+            found.items.drain(..found.items.len().saturating_sub(request.limit));
+            Ok(found)
+        }
+        Start::Last => source.last_matching(request.limit, &request.filter),
+    }
+}
+
+/// Where `reader` goes on.
+pub fn reader_start(root: &Root, reader: &ReaderName) -> Result<Start> {
+    Cursor::read(root, reader).map(|cursor| Start::After(cursor.seq))
+}
+
+/// Marks that `reader` has read up to the event of number `seq`.
+pub fn mark_read(root: &Root, reader: &ReaderName, seq: u64) -> Result<()> {
+    Cursor { seq }.write(root, reader)
+}
+
+/// The services that have had an event that `reader` has not read.
+pub fn unread(context: &Context, reader: &ReaderName) -> Result<HashSet<String>> {
+    let after = Cursor::read(&context.root, reader)?.seq;
+    let mut services = HashSet::new();
+    Source::observe(context).scan(after, &mut |line| {
+        if !line.service.is_empty() && !services.contains(line.service) {
+            services.insert(line.service.to_owned());
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(services)
+}
+
+/// The journal, and the state file's events beside it. What the journal lost in a crash stands there still.
+pub(super) struct Source {
+    log: Log,
+    /// Read before the journal: whatever the state file has let go of by then, the journal has.
+    carried: Carried,
+}
+
+impl Source {
+    pub(super) fn observe(context: &Context) -> Self {
+        Self::of(&context.store(), context.journal())
+    }
+
+    /// A state file that cannot be read carries nothing: others say what is wrong with it.
+    fn of(store: &Store, log: Log) -> Self {
+        let carried = store.read().map(|document| document.carried).unwrap_or_default();
+        Self { log, carried }
+    }
+
+    /// How many events the state file has and the journal lacks; none where that cannot be told.
+    pub(super) fn lacking(&self) -> usize {
+        let last = self.log.last_seq().unwrap_or(u64::MAX);
+        self.carried.events.iter().filter(|event| event.seq > last).count()
+    }
+
+    fn last_seq(&self) -> Result<u64> {
+        let journal = self.log.last_seq().map_err(unreadable)?;
+        Ok(journal.max(self.carried.seq))
+    }
+
+    /// Hands every event after number `after` to `take`, oldest first and each once, until it breaks. `items` of what is
+    /// returned is empty.
+    pub(super) fn scan(&self, after: u64, take: &mut dyn FnMut(&Line<'_>) -> ControlFlow<()>) -> Result<Found> {
+        let scanned = self.log.scan(after, take).map_err(unreadable)?;
+        let mut found = Found {
+            items: Vec::new(),
+            next: scanned.last,
+            gaps: scanned.gaps,
+            bad_lines: scanned.bad_lines,
+            is_limited: scanned.is_stopped,
+        };
+        let newer = self.carried.events.iter().filter(|event| event.seq > scanned.last);
+        for CarriedEvent { seq, json } in newer {
+            if found.is_limited {
+                break;
+            }
+            if found.next > 0 && *seq > found.next + 1 {
+                found.gaps.push(found.next + 1..=seq - 1);
+            }
+            found.next = *seq;
+            let is_over = Line::of_json(json).is_some_and(|line| take(&line).is_break());
+            found.is_limited = is_over;
+        }
+        Ok(found)
+    }
+
+    fn after(&self, after: u64, limit: usize, filter: &Filter) -> Result<Found> {
+        if limit == 0 {
+            return Ok(Found { next: after, is_limited: true, ..Found::default() });
+        }
+        let mut items = Vec::new();
+        let found = self.scan(after, &mut |line| {
+            if filter.is_match(line) {
+                items.push(line.json());
+            }
+            if items.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        Ok(Found { items, ..found })
+    }
+
+    fn last_matching(&self, limit: usize, filter: &Filter) -> Result<Found> {
+        let mut items = VecDeque::new();
+        let found = self.scan(0, &mut |line| {
+            if filter.is_match(line) {
+                items.push_back(line.json());
+                if items.len() > limit {
+                    items.pop_front();
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(Found { items: items.into(), ..found })
+    }
+}
+
+fn unreadable(error: std::io::Error) -> Error {
+    Error::io("cannot read the journal", error)
+}
+
+/// Reads on and on from some number, each event once.
+#[derive(Debug)]
+pub struct Follower<'a> {
+    context: &'a Context,
+    filter: Filter,
+    next: u64,
+    /// How the files looked when there was nothing new.
+    seen: Option<[Option<(u64, i64, i64)>; 2]>,
+}
+
+/// Most events that are returned at once to who follows.
+const BATCH_MAX: usize = 1000;
+
+impl<'a> Follower<'a> {
+    /// Goes on after number `next`.
+    pub fn new(context: &'a Context, filter: Filter, next: u64) -> Self {
+        Self { context, filter, next, seen: None }
+    }
+
+    /// The events that have come since, possibly none. Nothing is read while neither the journal nor the state has changed.
+    pub fn news(&mut self) -> Result<Found> {
+        let looks = [self.context.root.events(), self.context.root.state()].map(|path| look(&path));
+        if self.seen == Some(looks) {
+            return Ok(Found { next: self.next, ..Found::default() });
+        }
+        let found = Source::observe(self.context).after(self.next, BATCH_MAX, &self.filter)?;
+        self.next = found.next;
+        self.seen = Some(looks).filter(|_| !found.is_limited);
+        Ok(found)
+    }
+}
+
+/// Size and time of change of a file: another look, another file.
+fn look(path: &std::path::Path) -> Option<(u64, i64, i64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.len() ^ metadata.ino().rotate_left(32), metadata.mtime(), metadata.mtime_nsec()))
+}
