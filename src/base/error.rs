@@ -90,11 +90,12 @@ impl Error {
     }
 }
 
-/// Whether `error` is want of what any call needs: open files, processes, memory. It says nothing of what was asked about.
-pub fn is_shortage(error: &std::io::Error) -> bool {
+/// Whether `error` says nothing of what was asked about: want of what any call needs (open files, processes, memory), or a
+/// device that fails.
+pub fn tells_nothing(error: &std::io::Error) -> bool {
     use rustix::io::Errno;
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
-    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN))
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN | Errno::IO))
 }
 
 /// What to do about an error of the system, where there is something to do.
@@ -110,6 +111,9 @@ fn hint_for(source: &std::io::Error) -> Option<&'static str> {
         }
         Some(Errno::AGAIN) => {
             return Some("no more processes may be started: raise the limit (`ulimit -u`) or end some, and try again");
+        }
+        Some(Errno::IO) => {
+            return Some("the device or its file system fails: the system's log (`dmesg`) says more; try again then");
         }
         Some(_) | None => {}
     }

@@ -30,9 +30,11 @@ pub enum Durability {
 pub fn create_dir(dir: &Path) -> io::Result<()> {
     touch(FileAct::Make, dir)?;
     match DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+        // Also where something is there and could not be looked at: that is then the error.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !std::fs::metadata(dir)?.is_dir() => {
             Err(io::Error::from_raw_os_error(rustix::io::Errno::NOTDIR.raw_os_error()))
         }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         done => done,
     }
 }

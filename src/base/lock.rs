@@ -62,12 +62,13 @@ impl FileLock {
     }
 
     /// Whether it still counts: the path names the locked file. Somebody may have removed it, and then another command locks a
-    /// new one at once. Who holds the lock asks before writing. Errors: `lock-lost` (exit 7).
+    /// new one at once. Who holds the lock asks before writing. Errors: `lock-lost` (exit 7); `io` if it cannot be told.
     pub fn check(&self) -> Result<(), Error> {
-        if is_the_file_at(&self.file, &self.path).unwrap_or(false) {
+        let path = self.path.display();
+        let looked = is_the_file_at(&self.file, &self.path);
+        if looked.map_err(|error| Error::io(format!("cannot tell whether the lock `{path}` is held still"), error))? {
             return Ok(());
         }
-        let path = self.path.display();
         let message = format!("the lock file `{path}` was removed or replaced while this command held it");
         Err(Error::new(Kind::Conflict, "lock-lost", message)
             .with_hint("nothing was written; try again, and never remove that file: it locks nothing by being there"))

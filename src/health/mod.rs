@@ -21,7 +21,7 @@ use std::time::Duration;
 pub use side_by_side::{PROBES_AT_ONCE_MAX, side_by_side, side_by_side_with_stack};
 pub use wait::{Cut, ExitFd, Wait, WaitOutcome, probe_once, wait_all, wait_first};
 
-use crate::base::error::is_shortage;
+use crate::base::error::tells_nothing;
 use crate::service::{Identity, Proof};
 
 /// What a probe must know of the service beside its healthcheck.
@@ -66,7 +66,7 @@ impl Failure {
 
     /// The same because of `error`, which may say that it is we who cannot ask: for want of open files, processes or memory.
     fn because_of(error: &std::io::Error, sentence: impl Into<String>) -> Self {
-        Self { sentence: sentence.into(), is_ours: is_shortage(error) }
+        Self { sentence: sentence.into(), is_ours: tells_nothing(error) }
     }
 
     /// Whether it is the prober who lacked something: then it says nothing of the service.

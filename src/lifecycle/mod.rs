@@ -2,11 +2,14 @@
 //! changes it; `ops` observes the facts and performs the steps, `--dry-run` prints them.
 
 pub mod accept;
+pub mod action;
 pub mod apart;
 pub mod claim;
+pub mod dead;
 pub mod drawn;
 pub mod due;
 pub mod facts;
+pub mod fate;
 pub mod health;
 pub mod invariants;
 pub mod lease;

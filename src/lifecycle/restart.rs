@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::base::clock::EpochMs;
 use crate::base::ids::Generation;
 use crate::base::span;
-use crate::service::{Activation, Exit, Lifecycle, Progress, RestartMode, RestartPolicy};
+use crate::service::{Exit, Progress, RestartMode, RestartPolicy};
 
 /// A life shorter than this was no life: a service that is killed after it is started again at once if its policy says so.
 pub const LIFE_MIN: Duration = Duration::from_millis(100);
@@ -54,29 +54,6 @@ pub enum Verdict {
     },
 }
 
-/// What becomes of the record of a service that has ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// `backoff`: it is started again.
-    Again {
-        /// When: now or later.
-        at: EpochMs,
-        /// Its history.
-        progress: Progress,
-    },
-    /// `failed`: it stays until its time to live is over.
-    Failed {
-        /// Its history.
-        progress: Progress,
-        /// Why, in one sentence.
-        why: String,
-    },
-    /// `stopped`: it has done its work until somebody needs it again.
-    Stopped,
-    /// Nothing brings it back: the record goes.
-    Gone,
-}
-
 /// Judges the end of a service: `jitter` is anything between 0 and 1, drawn for this end.
 pub fn after_exit(policy: Option<&RestartPolicy>, progress: &Progress, end: &End, jitter: f64) -> Verdict {
     let is_success = is_success(policy, end);
@@ -103,22 +80,6 @@ pub fn after_boot(policy: Option<&RestartPolicy>, progress: &Progress, now: Epoc
     }
 }
 
-/// What becomes of the record, by the verdict. What is on-demand stays: somebody may need it again.
-pub fn fate(lifecycle: &Lifecycle, progress: &Progress, verdict: Verdict) -> Fate {
-    match (verdict, lifecycle.activation) {
-        (Verdict::Again { at, progress }, Activation::Always | Activation::OnDemand) => Fate::Again { at, progress },
-        (Verdict::GiveUp { progress, why }, Activation::Always | Activation::OnDemand) => {
-            Fate::Failed { progress, why }
-        }
-        (Verdict::Over { is_success: true | false }, Activation::Always) => Fate::Gone,
-        (Verdict::Over { is_success: true }, Activation::OnDemand) => Fate::Stopped,
-        (Verdict::Over { is_success: false }, Activation::OnDemand) => Fate::Failed {
-            progress: Progress { next_at: None, ..progress.clone() },
-            why: "it has no restart policy that starts it again".into(),
-        },
-    }
-}
-
 /// The share of jitter for the end of `generation`, from 0 to 1: by the randomness that its name was made with, so that whoever
 /// judges the same end comes to the same moment.
 pub fn share(generation: Option<&Generation>) -> f64 {
@@ -141,6 +102,12 @@ pub fn forgiven(progress: &Progress) -> Progress {
 /// that jitter allows.
 pub fn wait(policy: &RestartPolicy, failures_before: u32) -> Duration {
     policy.backoff(failures_before).min(WAIT_MAX)
+}
+
+/// Whether the wait in `progress` is over at `now`. One that is longer than the policy ever asks for is: the clock was set back.
+pub fn is_due(policy: &RestartPolicy, progress: &Progress, now: EpochMs) -> bool {
+    let longest = wait(policy, progress.failures_in_row.saturating_sub(1)).max(WAIT_MIN);
+    progress.next_at.is_none_or(|at| at <= now || at.since(now) > longest)
 }
 
 /// How many automatic starts are left at `at`.
@@ -411,26 +378,6 @@ mod tests {
     }
 
     #[test]
-    fn every_verdict_has_its_fate() {
-        let progress = Progress { next_at: Some(NOW), ..failed(2) };
-        let of = |activation, verdict: &Verdict| {
-            fate(&Lifecycle { activation, ..Lifecycle::default() }, &progress, verdict.clone())
-        };
-        for activation in [Activation::Always, Activation::OnDemand] {
-            let again = Verdict::Again { at: NOW, progress: progress.clone() };
-            assert_eq!(of(activation, &again), Fate::Again { at: NOW, progress: progress.clone() });
-            let given_up = Verdict::GiveUp { progress: failed(3), why: "often".into() };
-            assert_eq!(of(activation, &given_up), Fate::Failed { progress: failed(3), why: "often".into() });
-        }
-        for is_success in [true, false] {
-            assert_eq!(of(Activation::Always, &Verdict::Over { is_success }), Fate::Gone);
-        }
-        assert_eq!(of(Activation::OnDemand, &Verdict::Over { is_success: true }), Fate::Stopped);
-        let failed = of(Activation::OnDemand, &Verdict::Over { is_success: false });
-        assert!(matches!(failed, Fate::Failed { progress, .. } if progress.next_at.is_none()));
-    }
-
-    #[test]
     fn what_a_person_starts_anew_has_a_clean_count() {
         let last = crate::service::Transition {
             at: NOW,
@@ -452,6 +399,32 @@ mod tests {
         let clean =
             Progress { restarts: 12, last_used_at: Some(NOW), last_transition: Some(last), ..Progress::default() };
         assert_eq!(forgiven(&progress), clean);
+    }
+
+    #[test]
+    fn a_wait_ends_when_it_is_over_and_where_the_clock_was_set_back() {
+        let policy = policy(RestartMode::Always);
+        let due = |in_ms: Option<i64>, failures| {
+            let next_at = in_ms.map(|ms| EpochMs(NOW.0 + ms));
+            is_due(&policy, &Progress { next_at, ..failed(failures) }, NOW)
+        };
+        for (in_ms, failures, expected) in [
+            (None, 1, true),
+            (Some(-1), 1, true),
+            (Some(0), 1, true),
+            (Some(1), 1, false),
+            (Some(1_000), 1, false),
+            (Some(1_001), 1, true),
+            (Some(2_000), 2, false),
+            (Some(2_001), 2, true),
+            (Some(86_400_000), 9, true),
+            (Some(1_000), 0, false),
+        ] {
+            assert_eq!(due(in_ms, failures), expected, "{in_ms:?} {failures}");
+        }
+        let at_once = RestartPolicy { backoff_s: vec![0.0], ..policy };
+        let progress = Progress { next_at: Some(NOW.plus(WAIT_MIN)), ..failed(1) };
+        assert!(!is_due(&at_once, &progress, NOW), "what ended at once waits a little all the same");
     }
 
     #[test]

@@ -121,7 +121,7 @@ const fn row(input: Input) -> [Cell; 7] {
         Input::WouldNotEnd          => [NO,      ENDS,    ENDS,    NO,      ENDS,    NO,      NO     ],
         Input::Adopted              => [RUNS,    RUNS,    RUNS,    RUNS,    NO,      RUNS,    NO     ],
         Input::Restored             => [RUNS,    RUNS,    NO,      NO,      NO,      NO,      NO     ],
-        Input::Freed                => [QUEUED,  QUEUED,  NO,      QUEUED,  NO,      NO,      NO     ],
+        Input::Freed                => [QUEUED,  QUEUED,  NO,      WAITS,   NO,      STOPPED, FAILED ],
     }
 }
 
@@ -339,10 +339,12 @@ mod tests {
             &[
                 ("starting", "backoff-over ensure claimed"),
                 ("running", "restarted adopted"),
-                ("backoff", "start-again-failed exited-code exited-signal exited-unknown dead-at-sweep other-boot"),
+                (
+                    "backoff",
+                    "start-again-failed exited-code exited-signal exited-unknown dead-at-sweep other-boot freed",
+                ),
                 ("failed", "gave-up"),
                 ("stopped", "finished declared"),
-                ("queued", "freed"),
                 ("stopping", "stop-asked ttl-over dropped"),
             ],
         ),
@@ -361,13 +363,18 @@ mod tests {
             &[
                 ("starting", "ensure claimed"),
                 ("running", "adopted"),
-                ("stopped", "declared"),
+                ("stopped", "declared freed"),
                 ("stopping", "stop-asked ttl-over dropped"),
             ],
         ),
         (
             "failed",
-            &[("starting", "ensure claimed"), ("stopped", "declared"), ("stopping", "stop-asked ttl-over dropped")],
+            &[
+                ("starting", "ensure claimed"),
+                ("stopped", "declared"),
+                ("failed", "freed"),
+                ("stopping", "stop-asked ttl-over dropped"),
+            ],
         ),
     ];
 

@@ -77,7 +77,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Hint> {
 /// the agent has to find its own.
 fn folder(settings: &Settings, asked: Option<&Path>) -> Result<Option<String>> {
     let here = asked.unwrap_or(Path::new("."));
-    let top = worktree_top(here, settings.git_worktree_max_parent_depth);
+    let top = worktree_top(here, settings.git_worktree_max_parent_depth)?;
     let any = || here.canonicalize().ok().filter(|dir| dir.is_dir() && !settings.require_git_workdir);
     match (top.or_else(any), asked) {
         (Some(dir), _) => Ok(dir.to_str().map(str::to_owned)),

@@ -22,6 +22,7 @@ pub mod holders;
 pub mod list;
 pub mod live;
 pub mod logs;
+mod moved;
 pub mod outbox;
 mod passed_on;
 pub mod probe;

@@ -23,7 +23,7 @@ pub fn clear(context: &Context, name: &str, verb: &str) -> Result<()> {
     let mut due = observe::observe(&context.root, std::slice::from_ref(record), EpochMs::now());
     for one in &mut due {
         log::warn!("service `{name}` was left by a command that is gone: {}", one.step.why);
-        if one.step.action == Action::StartAgain {
+        if matches!(one.step.action, Action::StartAgain(_)) && one.step.change.is_none() {
             // Whoever recovers it has plans of its own.
             one.step.action = Action::Free;
         }

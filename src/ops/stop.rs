@@ -10,11 +10,13 @@ use crate::base::steps::{Step, reached};
 use crate::health::side_by_side;
 use crate::lifecycle::claim::Turn;
 use crate::lifecycle::order;
+use crate::lifecycle::transitions::Input;
 use crate::process;
 use crate::service::{Claim, ExitRecord, Identity, Record, Status};
 use crate::state::{Document, SetAside};
 
 use super::context::Context;
+use super::moved::moved;
 use super::{ending, facts, find};
 
 /// How many services are ended side by side; each waits, so that threads are all it costs.
@@ -108,8 +110,9 @@ fn claim(document: &mut Document, verb: &str, choice: Choice<'_>, maker: &Identi
     }
     let names: HashSet<&str> = found.iter().map(|record| record.name.as_str()).collect();
     for record in document.records.iter_mut().filter(|record| names.contains(record.name.as_str())) {
-        record.status = Status::Stopping;
-        record.claim = Some(Claim { maker: maker.clone(), verb: verb.to_owned(), at: EpochMs::now() });
+        let now = EpochMs::now();
+        moved(record, Input::StopAsked, now, format!("`minions managed {verb}` stops it"))?;
+        record.claim = Some(Claim { maker: maker.clone(), verb: verb.to_owned(), at: now });
     }
     Ok(found)
 }

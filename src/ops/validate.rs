@@ -64,6 +64,7 @@ pub fn run(context: &Context, targets: Vec<Target>) -> Result<Vec<Item>> {
         .map(|target| {
             let (file, agent, bytes) = read(&context.root, target)?;
             let verdict = decide_with_schema(&bytes, &judge, &Expectations::default(), &world);
+            world.check()?;
             Ok(Item { file, agent, bytes, verdict })
         })
         .collect()

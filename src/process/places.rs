@@ -47,7 +47,7 @@ pub fn observe_open(pid: u32) -> Vec<PathBuf> {
 }
 
 /// The generation whose mark `pid` has carried since its exec. What cannot be seen has none; an error is want of open files
-/// or memory, which tells nothing.
+/// or memory, or a device that fails, which tells nothing.
 pub fn observe_mark(pid: u32) -> io::Result<Option<Generation>> {
     #[cfg(debug_assertions)]
     if let Some(world) = crate::base::world::here() {
@@ -76,7 +76,7 @@ const EXEC_PAUSE: std::time::Duration = std::time::Duration::from_millis(1);
 #[cfg(linux_calls)]
 mod system {
     use super::{EXEC_LOOKS_MAX, EXEC_PAUSE, Generation, Memory, OPEN_MAX, PathBuf, io};
-    use crate::base::error::is_shortage;
+    use crate::base::error::tells_nothing;
     use crate::base::files::read_pseudo;
     use crate::process::MINIONS_GENERATION;
 
@@ -106,7 +106,7 @@ mod system {
         for _ in 0..EXEC_LOOKS_MAX {
             let bytes = match read_pseudo(format!("/proc/{pid}/environ")) {
                 Ok(bytes) => bytes,
-                Err(error) if is_shortage(&error) => return Err(error),
+                Err(error) if tells_nothing(&error) => return Err(error),
                 Err(_) => return Ok(None),
             };
             let has_arguments = || read_pseudo(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());

@@ -16,6 +16,9 @@ use crate::service::{Identity, Liveness};
 
 use super::look::observe_liveness;
 
+/// Between two looks at a process of whose end the system does not tell.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
 /// A process that was alive and proven when it was taken hold of.
 #[derive(Debug)]
 pub struct Held {
@@ -111,7 +114,6 @@ impl Held {
 
     /// Without a pidfd the end of a stranger's child can only be looked for.
     fn wait_end_by_looking(&self, limit: Duration) -> io::Result<bool> {
-        const LOOK_EVERY: Duration = Duration::from_millis(5);
         let end = crate::base::clock::monotonic() + limit;
         loop {
             if observe_liveness(&self.identity) == Liveness::Dead {
@@ -126,12 +128,40 @@ impl Held {
     }
 }
 
+/// Waits until `identity` has ended, for at most `limit`, also where it could not be held: whether it is there is asked again and
+/// again. Tells whether it is proven to have ended.
+pub fn wait_end_unheld(identity: &Identity, limit: Duration) -> bool {
+    let end = crate::base::clock::monotonic() + limit;
+    loop {
+        let left = end.saturating_duration_since(crate::base::clock::monotonic());
+        match hold(identity) {
+            Ok(held) => return held.wait_end(left).unwrap_or(false),
+            Err(SignalError::Gone) => return true,
+            Err(SignalError::Unproven | SignalError::Refused(_)) if left.is_zero() => return false,
+            Err(SignalError::Unproven | SignalError::Refused(_)) => crate::base::clock::pause(left.min(LOOK_EVERY)),
+        }
+    }
+}
+
 /// Kills `child`, which nobody may have reaped yet, and the process group that it leads. It needs no other proof: until
 /// it is reaped its pid, and with it its group's, can be nobody else's. What is gone is what we want, so that failures
 /// mean nothing; a child that left its own group is ended by itself.
 pub fn kill_unreaped(child: &mut std::process::Child) {
     let _ = rustix::process::kill_process_group(Pid::from_child(child), Signal::KILL);
     drop(child.kill());
+}
+
+/// Kills the child `pid` of this process, which nobody may have reaped yet: until then its pid is nobody else's.
+pub fn kill_child(pid: u32) {
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        world.hold(pid).map(|child| world.send(child, Signal::KILL.as_raw()));
+        return;
+    }
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // What is gone is what we want.
+        let _ = rustix::process::kill_process(pid, Signal::KILL);
+    }
 }
 
 /// Ends this very process as a SIGKILL from outside would: nothing is unwound. For the tests that crash it at a named step.

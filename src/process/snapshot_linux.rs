@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use crate::base::error::is_shortage;
+use crate::base::error::tells_nothing;
 use crate::service::{Identity, Liveness};
 
 /// One process as seen at one moment.
@@ -50,7 +50,7 @@ pub(super) fn see_all() -> io::Result<Vec<Seen>> {
         match see(pid) {
             Ok(Some(seen)) => all.push(seen),
             // A listing with holes that are ours proves nothing.
-            Err(error) if is_shortage(&error) => return Err(error),
+            Err(error) if tells_nothing(&error) => return Err(error),
             Ok(None) | Err(_) => {}
         }
     }

@@ -92,7 +92,11 @@ impl SpawnedShim {
 
     /// Lets it start its service, and waits for the answer: an exec, so milliseconds. The shim lives on.
     pub fn go(mut self) -> io::Result<ShimStart> {
-        self.tell(GO)?;
+        match self.tell(GO) {
+            // What there is to hear then says that it has ended.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            told => told?,
+        }
         reached(Step::StartTold);
         parse_answer(&self.hear()?, &self.identity.boot_id)
     }
@@ -200,14 +204,11 @@ pub fn become_shim() -> io::Result<()> {
     name_and_adopt()
 }
 
-/// Lets go of the three standard streams: the null device stands in their place.
+/// Lets go of both pipes. The null device stands in their place: the one that the maker gave for stderr, so that nothing has
+/// to be opened, which might fail and leave the maker waiting for the end of the answer.
 fn drop_standard_streams() {
-    use rustix::fs::{Mode, OFlags};
-    // Without a null device there is nothing better to put there than what is there.
-    let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) else { return };
-    for replaced in
-        [rustix::stdio::dup2_stdin(&null), rustix::stdio::dup2_stdout(&null), rustix::stdio::dup2_stderr(&null)]
-    {
+    let null = std::io::stderr();
+    for replaced in [rustix::stdio::dup2_stdin(&null), rustix::stdio::dup2_stdout(&null)] {
         let _ = replaced;
     }
 }

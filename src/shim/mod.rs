@@ -42,8 +42,9 @@ pub fn main(run_dir: &Path) -> ExitCode {
         return ExitCode::FAILURE;
     }
     reached(Step::ShimHeard);
-    let started = prepared.map_err(|error| error.to_string()).and_then(|waiter| {
-        let launch = state::read_launch(run_dir).map_err(|error| error.to_string())?;
+    let prepared = prepared.map_err(|error| format!("the shim cannot make itself ready: {error}"));
+    let started = prepared.and_then(|waiter| {
+        let launch = state::read_launch(run_dir).map_err(|error| crate::base::error::Error::from(error).chain())?;
         let launch = launch.ok_or_else(|| format!("`{}` holds no orders", run_dir.display()))?;
         let service = start(run_dir, &launch)?;
         Ok((waiter, launch, service))
@@ -87,7 +88,7 @@ fn start(run_dir: &Path, launch: &Launch) -> Result<Identity, String> {
     match &written {
         Ok(_) => reached(Step::ShimWritten),
         // A service that nobody could find again must not live.
-        Err(_) => tree::kill_all(&launch.generation),
+        Err(_) => tree::kill_all(pid, &launch.generation),
     }
     written
 }

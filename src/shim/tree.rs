@@ -9,13 +9,18 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, WaitStatus};
 
-use crate::base::clock::monotonic;
+use crate::base::clock::{monotonic, pause};
 use crate::base::ids::{Generation, own_pid};
-use crate::process::{Held, Table, hold, observe_strays};
+use crate::process::{Held, Table, hold, kill_child, observe_strays};
 use crate::service::Exit;
 
 /// The time between two looks for strays, while nobody else of the tree is left.
 const STRAYS_PAUSE: Duration = Duration::from_millis(20);
+
+/// Between two rounds of killing all: a kill is carried out in less.
+const KILL_ALL_PAUSE: Duration = Duration::from_millis(1);
+/// As many rounds, so several seconds: whoever is left then sits in an uninterruptible call, or cannot be seen.
+const KILL_ALL_ROUNDS_MAX: u32 = 5000;
 
 /// What has been reaped so far.
 #[derive(Debug, Default)]
@@ -101,13 +106,21 @@ pub(super) fn kill(generation: &Generation) {
     send_all(&observe_tree(generation), Signal::KILL);
 }
 
-/// Kills until none is left, when there is no time for manners.
-pub(super) fn kill_all(generation: &Generation) {
+/// Kills until none is left, when there is no time for manners. The service itself dies even where the process table cannot
+/// be seen; if there are others then, whoever asked for the start finds them by their mark.
+pub(super) fn kill_all(main_pid: u32, generation: &Generation) {
     let mut reaped = Reaped::default();
-    while !reaped.is_alone {
+    for _ in 0..KILL_ALL_ROUNDS_MAX {
         kill(generation);
-        let _ = wait_child(WaitOptions::empty());
-        reaped.reap(0, generation);
+        if reaped.main_exit.is_none() {
+            kill_child(main_pid);
+        }
+        // Nothing else tells of the end of children here.
+        pause(KILL_ALL_PAUSE);
+        reaped.reap(main_pid, generation);
+        if reaped.is_alone {
+            return;
+        }
     }
 }
 

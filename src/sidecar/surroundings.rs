@@ -2,7 +2,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
+use crate::base::error::{Error, Result, tells_nothing};
 use crate::base::files;
 
 /// What a `.git` file of a linked worktree or submodule starts with (gitrepository-layout(5)), before a blank.
@@ -44,10 +46,12 @@ pub trait Surroundings {
     fn path_folders(&self) -> &[PathBuf];
 }
 
-/// The system that we run on.
-#[derive(Clone, Debug, Default)]
+/// The system that we run on. Where it refuses to tell, the answer is that nothing is there, and [`System::check`] says so
+/// afterwards: what was judged by such an answer means nothing.
+#[derive(Debug, Default)]
 pub struct System {
     path_folders: Vec<PathBuf>,
+    refused: Mutex<Option<Error>>,
 }
 
 impl System {
@@ -55,21 +59,41 @@ impl System {
     /// what they mean depends on where one stands.
     pub fn new(path: Option<&std::ffi::OsStr>) -> Self {
         let folders = path.map(|path| std::env::split_paths(path).filter(|folder| folder.is_absolute()).collect());
-        Self { path_folders: folders.unwrap_or_default() }
+        Self { path_folders: folders.unwrap_or_default(), refused: Mutex::default() }
+    }
+
+    /// Fails if any answer since the last check was none, for want of open files or because a device fails: `io`.
+    pub fn check(&self) -> Result<()> {
+        self.refused.lock().ok().and_then(|mut refused| refused.take()).map_or(Ok(()), Err)
+    }
+
+    /// What the system answered about `path`; `None` if there is nothing, or nothing that we can see.
+    fn answer<T>(&self, path: &Path, answer: io::Result<T>) -> Option<T> {
+        match answer {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                if tells_nothing(&error)
+                    && let Ok(mut refused) = self.refused.lock()
+                {
+                    *refused = Some(Error::io(format!("cannot look at `{}`", path.display()), error));
+                }
+                None
+            }
+        }
     }
 }
 
 impl Surroundings for System {
     fn kind(&self, path: &Path) -> PathKind {
-        match std::fs::metadata(path) {
-            Ok(meta) if meta.is_dir() => PathKind::Folder,
-            Ok(_) => PathKind::Other,
-            Err(_) => PathKind::Missing,
+        match self.answer(path, std::fs::metadata(path)) {
+            Some(meta) if meta.is_dir() => PathKind::Folder,
+            Some(_) => PathKind::Other,
+            None => PathKind::Missing,
         }
     }
 
     fn resolved(&self, path: &Path) -> Option<PathBuf> {
-        std::fs::canonicalize(path).ok()
+        self.answer(path, std::fs::canonicalize(path))
     }
 
     fn git_mark(&self, folder: &Path) -> GitMark {
@@ -77,7 +101,11 @@ impl Surroundings for System {
         match self.kind(&mark) {
             PathKind::Folder => GitMark::Worktree,
             PathKind::Missing => GitMark::Absent,
-            PathKind::Other if is_pointer(files::read_bounded(&mark, GIT_FILE_BYTES_MAX)) => GitMark::Worktree,
+            PathKind::Other
+                if self.answer(&mark, files::read_bounded(&mark, GIT_FILE_BYTES_MAX)).is_some_and(is_pointer) =>
+            {
+                GitMark::Worktree
+            }
             PathKind::Other => GitMark::OtherFile,
         }
     }
@@ -87,19 +115,25 @@ impl Surroundings for System {
     }
 }
 
-fn is_pointer(read: io::Result<Vec<u8>>) -> bool {
-    let Ok(bytes) = read else { return false };
+fn is_pointer(bytes: Vec<u8>) -> bool {
     bytes.strip_prefix(GITDIR).and_then(<[u8]>::first).is_some_and(u8::is_ascii_whitespace)
 }
 
 /// The top folder of the worktree that `cwd` lies in, links resolved: `cwd` itself or one of its first `parents_max`
-/// parents that holds a `.git` folder or pointer file. `None` if there is none, or `cwd` cannot be resolved.
-pub fn worktree_top(cwd: &Path, parents_max: u64) -> Option<PathBuf> {
-    top_of(&System::default(), cwd, parents_max).ok().flatten()
+/// parents that holds a `.git` folder or pointer file. `None` if there is none, or `cwd` cannot be resolved. Errors: `io` where
+/// that cannot be told.
+pub fn worktree_top(cwd: &Path, parents_max: u64) -> Result<Option<PathBuf>> {
+    let system = System::default();
+    let top = top_of(&system, cwd, parents_max).ok().flatten();
+    system.check().map(|()| top)
 }
 
 /// As [`worktree_top`], by anyone's eyes. `Err`: a `.git` file that is no pointer stands in the way.
-pub(super) fn top_of(world: &dyn Surroundings, cwd: &Path, parents_max: u64) -> Result<Option<PathBuf>, ()> {
+pub(super) fn top_of(
+    world: &dyn Surroundings,
+    cwd: &Path,
+    parents_max: u64,
+) -> std::result::Result<Option<PathBuf>, ()> {
     let Some(start) = world.resolved(cwd) else { return Ok(None) };
     let reach = usize::try_from(parents_max).unwrap_or(usize::MAX).saturating_add(1);
     for folder in start.ancestors().take(reach) {
@@ -131,7 +165,7 @@ mod tests {
         create_dir_all(repo.join("1/2/3")).unwrap();
         symlink(repo.join("1/2"), base.join("link")).unwrap();
         let check = |cwd: &str, parents_max: u64, expected: Option<&Path>| {
-            assert_eq!(worktree_top(&base.join(cwd), parents_max).as_deref(), expected, "{cwd} {parents_max}");
+            assert_eq!(worktree_top(&base.join(cwd), parents_max).unwrap().as_deref(), expected, "{cwd} {parents_max}");
         };
         check("repo", 0, Some(&repo));
         check("repo/1/2/3", 3, Some(&repo));

@@ -9,6 +9,7 @@ pub mod escape;
 pub mod events;
 pub mod holders;
 pub mod outbox;
+mod policy;
 pub mod probed;
 pub mod reconcile;
 pub mod record;

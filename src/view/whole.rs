@@ -3,11 +3,11 @@
 use crate::base::clock::EpochMs;
 use crate::base::span;
 use crate::ops::show::{Service, Tree};
-use crate::service::{Exit, ExitCause, ExitRecord, Liveness, Probe, Proof, Record};
+use crate::service::{Exit, ExitCause, ExitRecord, Liveness, Probe, Proof, Record, Status};
 
 use super::record::{NONE, ago, health, left, ports, status, text};
 use super::table::{Cell, Style, draw_pairs};
-use super::{amount, escape};
+use super::{amount, escape, policy};
 
 /// So many pids of a tree are named.
 const PIDS_MAX: usize = 12;
@@ -95,6 +95,7 @@ fn what_it_runs(service: &Service) -> Lines {
         ("ports", text(&ports(record))),
         ("healthcheck", text(&healthcheck(record))),
     ];
+    lines.extend(policy::lines(&record.spec.lifecycle).into_iter().map(|(label, words)| (label, text(&words))));
     lines.extend(service.env.iter().map(|(key, value)| ("env", text(&format!("{key}={value}")))));
     let passed: Vec<&str> = record.passed_env.iter().map(|(key, _)| key.as_str()).collect();
     lines.push(("passed on", text(&passed.join(" "))));
@@ -104,7 +105,13 @@ fn what_it_runs(service: &Service) -> Lines {
 
 fn where_it_is_kept(service: &Service, now: EpochMs) -> Lines {
     let record = &service.seen.record;
-    let generation = record.generation.as_ref().map_or("none: it was recorded by another program", |it| it.as_str());
+    let none = match record.status {
+        Status::Stopped => "none: it was not started yet",
+        Status::Queued | Status::Starting | Status::Running | Status::Backoff | Status::Stopping | Status::Failed => {
+            "none: it was recorded by another program"
+        }
+    };
+    let generation = record.generation.as_ref().map_or(none, |it| it.as_str());
     let mut lines = vec![("generation", text(generation))];
     lines.extend(record.previous.as_ref().map(|previous| {
         let which = previous.generation.as_ref().map_or("one without a generation", |it| it.as_str());

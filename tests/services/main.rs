@@ -24,9 +24,14 @@ mod lives;
 mod many;
 #[cfg(debug_assertions)]
 mod pairs;
+mod policies;
 #[path = "../common/ports.rs"]
 mod ports;
 mod reconcile;
+#[cfg(target_os = "linux")]
+mod refusals;
+#[cfg(target_os = "linux")]
+mod refused;
 mod release;
 mod renew;
 mod restart;

@@ -9,7 +9,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use crate::base::error::is_shortage;
+use crate::base::error::tells_nothing;
 use crate::base::excerpt::excerpt;
 use crate::config::{Sink, Target};
 use crate::service::EnvVars;
@@ -36,7 +36,7 @@ impl Refusal {
 
     /// A failure, or our own shortage, because of `error`.
     fn because_of(error: &io::Error, words: String) -> Self {
-        if is_shortage(error) { Self::Unready(words) } else { Self::Failed(words) }
+        if tells_nothing(error) { Self::Unready(words) } else { Self::Failed(words) }
     }
 
     /// The sentence.

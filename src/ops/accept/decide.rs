@@ -57,10 +57,12 @@ pub(super) fn decide(acceptance: &Acceptance<'_>) -> Result<Decision> {
     let expectations = expectations(acceptance);
     let system = System::new(Some(context.path().as_ref()));
     let verdict = sidecar::decide(&bytes, judge, &expectations, &system);
+    system.check()?;
     match verdict.sidecar {
         Some(sidecar) => Ok(Decision::Valid { bytes, sidecar }),
         None => {
             let verdict = sidecar::decide_with_schema(&bytes, judge, &expectations, &system);
+            system.check()?;
             Ok(Decision::Rejected(Rejection { bytes, verdict }))
         }
     }
@@ -75,14 +77,15 @@ pub(super) fn expectations<'a>(acceptance: &'a Acceptance<'_>) -> Expectations<'
     }
 }
 
-/// The specs with their scopes.
-pub(super) fn scoped(acceptance: &Acceptance<'_>, specs: &[Spec]) -> Vec<Wanted> {
+/// The specs with their scopes. Errors: `io` where a worktree cannot be looked for: a service must not pass for another's.
+pub(super) fn scoped(acceptance: &Acceptance<'_>, specs: &[Spec]) -> Result<Vec<Wanted>> {
     let parents_max = acceptance.context.settings.git_worktree_max_parent_depth;
-    let scope = |spec: &Spec| {
+    let scope = |spec: &Spec| -> Result<Scope> {
         let top = Some(Path::new(&spec.cwd)).filter(|cwd| !cwd.as_os_str().is_empty());
-        let top = top.and_then(|cwd| sidecar::worktree_top(cwd, parents_max));
+        let top = top.map(|cwd| sidecar::worktree_top(cwd, parents_max)).transpose()?.flatten();
         let worktree = top.map(|top| top.to_string_lossy().into_owned());
-        Scope { project: acceptance.owner.project.clone(), worktree }
+        Ok(Scope { project: acceptance.owner.project.clone(), worktree })
     };
-    specs.iter().map(|spec| Wanted { spec: spec.clone(), spec_hash: spec_hash(spec), scope: scope(spec) }).collect()
+    let wanted = |spec: &Spec| Ok(Wanted { spec: spec.clone(), spec_hash: spec_hash(spec), scope: scope(spec)? });
+    specs.iter().map(wanted).collect()
 }

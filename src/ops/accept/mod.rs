@@ -26,7 +26,7 @@ use crate::sidecar::Judge;
 use crate::state::GroupCommit;
 
 use super::context::Context;
-use super::start::{self, OnFailure, Starter};
+use super::start::{self, By, OnFailure, Starter};
 use super::validate::{agents, has_sidecar};
 use claim::Item;
 use decide::Decision;
@@ -147,7 +147,7 @@ fn repeated(acceptance: &Acceptance<'_>, decision: &Decision) -> Result<Option<A
 
 /// From valid specs to what became of each.
 fn start_all(acceptance: &Acceptance<'_>, specs: &[Spec]) -> Result<AgentReport> {
-    let wanted = decide::scoped(acceptance, specs);
+    let wanted = decide::scoped(acceptance, specs)?;
     if acceptance.request.is_dry_run {
         return claim::dry_run(acceptance, &wanted);
     }
@@ -156,6 +156,7 @@ fn start_all(acceptance: &Acceptance<'_>, specs: &[Spec]) -> Result<AgentReport>
         writer: acceptance.common.writer,
         maker: acceptance.common.maker.clone(),
         verb: "accept",
+        by: By::Person,
         waits: acceptance.request.waits,
         on_failure: OnFailure::Forget,
         progress: acceptance.common.progress,

@@ -1,5 +1,5 @@
-//! A new generation of services that have a record: the same declaration, program and passed environment, a full time to
-//! live. For whatever starts a service a second time.
+//! A new generation of services that have a record: the same declaration, program and passed environment. For whatever starts a
+//! service a second time.
 
 use crate::base::error::{Error, Kind, Result};
 use crate::base::ids::Generation;
@@ -9,8 +9,8 @@ use crate::state::{Document, GroupCommit, SetAside};
 use super::super::context::Context;
 use super::super::{facts, find, recover};
 use super::{
-    Failure, FailureKind, OnFailure, OnProgress, PLANS_MAX, Start, Started, Starter, check_enabled, dismiss, insert,
-    maker, perform_and_settle, ready,
+    By, Failure, FailureKind, OnFailure, OnProgress, PLANS_MAX, Start, Started, Starter, check_enabled, dismiss,
+    insert, maker, perform_and_settle, ready,
 };
 
 /// Which services to start anew, and how.
@@ -20,6 +20,8 @@ pub struct Again<'a> {
     pub names: &'a [String],
     /// The command's name, for the claims and the lock.
     pub verb: &'static str,
+    /// On whose account. A start on a service's own leaves it to its restart policy if it fails.
+    pub by: By,
     /// Wait for the first health pass.
     pub waits: bool,
     /// Nothing is done at all if one name is unknown or worked on by another command; else only that one is left out.
@@ -74,8 +76,12 @@ pub fn again(context: &Context, request: &Again<'_>, progress: OnProgress<'_>) -
         writer: &writer,
         maker: maker()?,
         verb: request.verb,
+        by: request.by,
         waits: request.waits,
-        on_failure: OnFailure::Keep,
+        on_failure: match request.by {
+            By::Person | By::Need => OnFailure::Keep,
+            By::Lifecycle(_) => OnFailure::Policy,
+        },
         progress,
     };
     let mut names: Vec<&String> = Vec::with_capacity(request.names.len());

@@ -4,12 +4,11 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use crate::health::{self, ExitWatch, WaitOutcome};
-use crate::process::Held;
-use crate::service::{Process, Proof, Record};
+use crate::process::{self, Held, SignalError};
+use crate::service::{Identity, Process, Proof, Record};
 
 use super::super::probe_target::Probing;
 use super::Starter;
-use super::perform;
 
 /// How the wait ended.
 pub(super) enum FirstHealth {
@@ -28,11 +27,14 @@ pub(super) enum FirstHealth {
 
 /// Waits for the first pass.
 pub(super) fn wait(starter: &Starter<'_>, record: &Record, process: &Process) -> FirstHealth {
-    // If it cannot be held it has ended, or cannot be seen; the watch then tells by looking.
-    let Some(held) = perform::hold(process) else { return FirstHealth::Exited };
+    let watch = match process::hold(&process.service) {
+        Ok(held) => Watch::Held(held),
+        Err(SignalError::Gone) => return FirstHealth::Exited,
+        Err(SignalError::Unproven | SignalError::Refused(_)) => Watch::Unheld(&process.service),
+    };
     let settings = &starter.context.settings;
     let outcome = Probing::new(starter.context).with(record, Some(&process.service), |target| {
-        health::wait_first(&record.spec.healthcheck, target, settings, &Watch(&held))
+        health::wait_first(&record.spec.healthcheck, target, settings, &watch)
     });
     match outcome {
         WaitOutcome::Healthy { after, proof } => FirstHealth::Passed { after, proof },
@@ -45,16 +47,27 @@ pub(super) fn wait(starter: &Starter<'_>, record: &Record, process: &Process) ->
     }
 }
 
-/// The service's end, told by its pidfd, or by looking where there is none.
-struct Watch<'a>(&'a Held);
+/// How the service's end is told.
+enum Watch<'a> {
+    /// By its pidfd, or by looking where there is none.
+    Held(Held),
+    /// It could not be held at first, which does not mean that it has ended.
+    Unheld(&'a Identity),
+}
 
 impl ExitWatch for Watch<'_> {
     fn wait_exit(&self, span: Duration) -> bool {
-        // A wait that fails tells nothing; the wait for health goes on to its own limit.
-        self.0.wait_end(span).unwrap_or(false)
+        match self {
+            // A wait that fails tells nothing; the wait for health goes on to its own limit.
+            Self::Held(held) => held.wait_end(span).unwrap_or(false),
+            Self::Unheld(identity) => process::wait_end_unheld(identity, span),
+        }
     }
 
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.0.as_fd()
+        match self {
+            Self::Held(held) => held.as_fd(),
+            Self::Unheld(_) => None,
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! that exist.
 
 mod again;
+mod by;
 mod first_health;
 mod perform;
 mod ports;
@@ -16,6 +17,7 @@ mod tail;
 mod turns;
 
 pub use again::{Again, Item, Report, again};
+pub use by::By;
 pub(super) use perform::environment;
 pub(super) use ports::observe_taken;
 pub(super) use prepare::{Start, dismiss, insert, is_still_so};
@@ -65,6 +67,8 @@ pub(super) enum OnFailure {
     Forget,
     /// It stays, as `failed`, with its exit: the declaration is nowhere else.
     Keep,
+    /// It stays, and its restart policy says what becomes of it: nobody waits for this start.
+    Policy,
 }
 
 /// Who starts, and how.
@@ -77,6 +81,8 @@ pub(super) struct Starter<'a> {
     pub(super) maker: Identity,
     /// The command's name, which the claims and the lock name.
     pub(super) verb: &'static str,
+    /// On whose account.
+    pub(super) by: By,
     /// Whether to wait for the first health pass.
     pub(super) waits: bool,
     /// What becomes of the record of a failed start.

@@ -8,7 +8,7 @@ use crate::base::files;
 use crate::base::ids::Generation;
 use crate::base::steps::{Step, reached};
 use crate::logs;
-use crate::process::{self, MINIONS_GENERATION, MINIONS_NAME, ShimStart};
+use crate::process::{MINIONS_GENERATION, MINIONS_NAME, ShimStart};
 use crate::service::{EnvVars, ExitRecord, Process, Record};
 use crate::state::{self, Launch};
 
@@ -160,9 +160,4 @@ pub(super) fn undo(starter: &Starter<'_>, record: &Record) -> Result<Option<Exit
     }
     reached(Step::StartUndone);
     Ok(exit)
-}
-
-/// Whether a process of the record can be held, for waiting on its end.
-pub(super) fn hold(process: &Process) -> Option<process::Held> {
-    process::hold(&process.service).ok()
 }

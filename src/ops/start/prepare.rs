@@ -1,15 +1,14 @@
 //! A start that is prepared: the record as it will be claimed, and a shim that waits for its word; and the claim itself.
 
-use std::time::Duration;
-
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Result};
 use crate::base::ids::Generation;
 use crate::base::steps::{Step, reached};
 use crate::process::{self, SpawnedShim};
-use crate::service::{Claim, Previous, Record, Status};
+use crate::service::{Claim, Previous, Record};
 use crate::state::Document;
 
+use super::super::moved::moved;
 use super::Starter;
 
 /// A new generation before its claim, and after it.
@@ -32,23 +31,28 @@ impl Start {
     pub(crate) fn prepare(starter: &Starter<'_>, record: Record, old: Option<Record>) -> Result<Self> {
         let now = EpochMs::now();
         let generation = Generation::new(now);
-        let to_live = Duration::from_secs(record.spec.ttl_minutes.saturating_mul(60));
-        let record = Record {
+        let by = starter.by;
+        let mut record = Record {
             generation: Some(generation.clone()),
-            status: Status::Starting,
+            status: old.as_ref().map_or(record.status, |old| old.status),
             healthy: false,
             alive: false,
             pid: None,
             process: None,
             started_at: None,
-            ttl_expires_at: Some(now.plus(to_live)),
+            ttl_expires_at: Some(by.ttl_expires_at(&record, now)),
             last_health_at: None,
             health_proof: None,
             claim: Some(Claim { maker: starter.maker.clone(), verb: starter.verb.to_owned(), at: now }),
             previous: old.as_ref().map(Previous::of),
             last_exit: None,
+            progress: by.progress(&record),
             ..record
         };
+        moved(&mut record, by.input(), now, by.why(starter.verb))?;
+        if let (None, Some(first)) = (&old, &mut record.progress.last_transition) {
+            first.from = None;
+        }
         let run_dir = starter.context.root.run_dir(&record.name, &generation);
         let shim = process::start_shim(&run_dir)
             .map_err(|error| Error::io(format!("cannot start a shim for service `{}`", record.name), error))?;

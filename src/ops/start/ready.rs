@@ -63,7 +63,8 @@ fn check_provable(context: &Context, old: &Record) -> Result<()> {
         return Ok(());
     }
     let message = format!("service `{}` is left as it is: it cannot be told whose the recorded process is", old.name);
-    Err(Error::new(Kind::Unforeseen, "stop-unproven", message).with_hint("run as the user who started it"))
+    Err(Error::new(Kind::Unforeseen, "stop-unproven", message)
+        .with_hint("run as the user who started it, with open files to spare (`ulimit -n`)"))
 }
 
 /// Whether nothing of it can listen anywhere: its recorded pids may be other processes' by now.

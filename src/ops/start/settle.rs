@@ -10,6 +10,8 @@ use crate::base::error::Result;
 use crate::base::parts::has_threads;
 use crate::base::steps::{Step, reached};
 use crate::health::side_by_side_with_stack;
+use crate::lifecycle::dead;
+use crate::lifecycle::transitions::{self, Input};
 use crate::service::{Exit, ExitRecord, Liveness, Process, Proof, Record, Status};
 use crate::state::Document;
 
@@ -34,12 +36,12 @@ enum Change {
     Running { process: Process, at: EpochMs },
     /// A probe passed.
     Healthy { proof: Proof, at: EpochMs },
-    /// Nothing of it lives; how it ended, if it ever ran and anybody saw it.
-    Gone { exit: Option<ExitRecord> },
+    /// Nothing of it lives: what happened, why, and how it ended, if it ever ran and anybody saw it.
+    Gone { input: Input, why: String, exit: Option<ExitRecord> },
     /// Nothing was started, and what it was to replace goes on as it was.
     Spared { old: Box<Record> },
-    /// What it was to replace lives on, or what was started would not end.
-    Stuck,
+    /// What it was to replace lives on, or what was started would not end; why.
+    Stuck { why: String },
 }
 
 /// What a worker tells: which start, and what to write.
@@ -114,7 +116,7 @@ fn work(starter: &Starter<'_>, turns: &Turns<'_>, at: usize, start: Start, tell:
     };
     let started = match performed {
         Performed::Started { process, at: moment, log_from } => {
-            let running = running(&claimed, &process, moment);
+            let running = with_process(&claimed, &process, moment);
             log::info!("service `{}` runs: pid {}, shim {}", running.name, process.service.pid, process.shim.pid);
             change(Change::Running { process: process.clone(), at: moment });
             (starter.progress)(Progress::Started { name: running.name.clone(), pid: process.service.pid });
@@ -126,16 +128,19 @@ fn work(starter: &Starter<'_>, turns: &Turns<'_>, at: usize, start: Start, tell:
         }
         Performed::Refused(why) => {
             forget();
-            change(Change::Gone { exit: None });
+            change(Change::Gone { input: Input::SpawnFailed, why: why.clone(), exit: None });
             failed(FailureKind::Spawn, why, Vec::new())
         }
         Performed::NewLives(error) => {
-            change(Change::Stuck);
+            change(Change::Stuck { why: error.chain() });
             failed(FailureKind::Spawn, error.chain(), Vec::new())
         }
         Performed::Blocked { old, needed } => {
             let pid = old.as_ref().filter(|old| facts::observe_service(old) == Liveness::Alive).and_then(|old| old.pid);
-            change(old.map_or(Change::Gone { exit: None }, |old| Change::Spared { old }));
+            let input = Input::SpawnFailed;
+            let gone =
+                || Change::Gone { input, why: format!("`{needed}`, which it depends on, is not up"), exit: None };
+            change(old.map_or_else(gone, |old| Change::Spared { old }));
             Started { pid, ..failed(FailureKind::Dependency, format!("dependency-failed ({needed})"), Vec::new()) }
         }
         Performed::Spared { old, why } => {
@@ -147,7 +152,7 @@ fn work(starter: &Starter<'_>, turns: &Turns<'_>, at: usize, start: Start, tell:
         }
         Performed::OldLives(error) => {
             forget();
-            change(Change::Stuck);
+            change(Change::Stuck { why: error.chain() });
             failed(FailureKind::OldLives, error.chain(), Vec::new())
         }
     };
@@ -155,9 +160,9 @@ fn work(starter: &Starter<'_>, turns: &Turns<'_>, at: usize, start: Start, tell:
     tell(Told::Done(at, started));
 }
 
-fn running(claimed: &Record, process: &Process, at: EpochMs) -> Record {
+/// The record of a generation that runs, wherever it stands.
+fn with_process(claimed: &Record, process: &Process, at: EpochMs) -> Record {
     Record {
-        status: Status::Running,
         alive: true,
         pid: Some(process.service.pid),
         process: Some(process.clone()),
@@ -168,10 +173,9 @@ fn running(claimed: &Record, process: &Process, at: EpochMs) -> Record {
     }
 }
 
-/// The record of a generation of which nothing lives.
-fn gone(there: &Record, exit: Option<ExitRecord>) -> Record {
+/// The record of a generation of which nothing lives, wherever it stands.
+fn without_process(there: &Record, exit: Option<ExitRecord>) -> Record {
     Record {
-        status: Status::Failed,
         healthy: false,
         alive: false,
         pid: None,
@@ -203,14 +207,17 @@ fn await_health(
     };
     let seen = why.is_none().then(|| await_exit_record(starter, running, process)).flatten();
     let log_tail = tail::tail(running.log_path.as_ref(), log_from);
-    let (fate, extra) = match perform::undo(starter, running) {
-        Ok(exit) => (Change::Gone { exit: seen.or(exit) }, String::new()),
-        Err(error) => (Change::Stuck, format!("; moreover {}", error.chain())),
-    };
     let why = why.unwrap_or_else(|| format!("it exited before it was healthy ({})", exit_words(seen)));
     // From here on both are quoted: in the report, the run, the alert, the journal.
     let secrets = shown::secrets(running, &starter.context.settings.env_key_deny_patterns);
     let (why, log_tail) = (secrets.hide(&why), log_tail.iter().map(|line| secrets.hide(line)).collect());
+    let (fate, extra) = match perform::undo(starter, running) {
+        Ok(exit) => {
+            let (input, why) = (Input::FirstHealthFailed, why.clone());
+            (Change::Gone { input, why, exit: seen.or(exit) }, String::new())
+        }
+        Err(error) => (Change::Stuck { why: why.clone() }, format!("; moreover {}", error.chain())),
+    };
     change(fate);
     say(why.clone(), false);
     failed(FailureKind::Healthcheck, why + &extra, log_tail)
@@ -224,7 +231,7 @@ fn await_exit_record(starter: &Starter<'_>, running: &Record, process: &Process)
     let give_up = monotonic() + EXIT_RECORD_LIMIT;
     loop {
         let seen = read();
-        let shim_is_gone = crate::process::hold(&process.shim).is_err();
+        let shim_is_gone = crate::process::observe_liveness(&process.shim) == Liveness::Dead;
         if seen.is_some() {
             return seen;
         }
@@ -333,10 +340,11 @@ fn write(
     records: &[Record],
     lost: &mut Vec<usize>,
 ) -> Result<()> {
+    let now = EpochMs::now();
     let changed = starter.writer.change(starter.verb, |document| {
         let mut overtaken = Vec::new();
         for (at, change) in &changes {
-            if !apply(document, &records[*at], change, starter.on_failure) {
+            if !apply(document, &records[*at], change, (starter.on_failure, now)) {
                 overtaken.push(*at);
             }
         }
@@ -344,12 +352,14 @@ fn write(
     });
     let undo = |at: usize| {
         let process = changes.iter().find_map(|(other, change)| match change {
-            Change::Running { process, at: moment } if *other == at => Some(running(&records[at], process, *moment)),
+            Change::Running { process, at: moment } if *other == at => {
+                Some(with_process(&records[at], process, *moment))
+            }
             Change::Running { .. }
             | Change::Healthy { .. }
             | Change::Gone { .. }
             | Change::Spared { .. }
-            | Change::Stuck => None,
+            | Change::Stuck { .. } => None,
         });
         process.map_or(Ok(None), |record| perform::undo(starter, &record))
     };
@@ -369,36 +379,55 @@ fn write(
 }
 
 /// Applies `change` if the record is still about the generation that was claimed; says whether it was.
-fn apply(document: &mut Document, claimed: &Record, change: &Change, on_failure: OnFailure) -> bool {
+fn apply(document: &mut Document, claimed: &Record, change: &Change, how: (OnFailure, EpochMs)) -> bool {
+    let (on_failure, now) = how;
     let is_up = matches!(change, Change::Running { .. } | Change::Healthy { .. });
     // That nothing of it is left is true whoever has taken the record; where it was to stay, that somebody has taken it is
     // the news.
-    let is_news = is_up || on_failure == OnFailure::Keep;
+    let is_news = is_up || on_failure != OnFailure::Forget;
     let Some(there) = document.find_mut(&claimed.name).filter(|there| there.generation == claimed.generation) else {
         return !is_news;
     };
     if there.status == Status::Stopping && is_news {
         return false;
     }
-    match change {
+    let moved = match change {
         Change::Running { process, at } => {
-            let settled = running(there, process, *at);
-            *there = settled;
+            let mut settled = with_process(there, process, *at);
+            let moved = transitions::apply(&mut settled, Input::Spawned, now, format!("pid {}", process.service.pid));
+            moved.map(|()| *there = settled)
         }
         Change::Healthy { proof, at } => {
-            there.healthy = true;
-            there.last_health_at = Some(*at);
-            there.health_proof = Some(*proof);
+            let moved = transitions::apply(there, Input::FirstHealthy, now, "its first probe passed");
+            if moved.is_ok() {
+                (there.healthy, there.last_health_at, there.health_proof) = (true, Some(*at), Some(*proof));
+            }
+            moved
         }
-        Change::Gone { exit } => match on_failure {
-            OnFailure::Forget => drop(document.remove_ended(&claimed.name, *exit)),
-            OnFailure::Keep => *there = gone(there, *exit),
+        Change::Gone { input, why, exit } => match on_failure {
+            OnFailure::Forget => {
+                drop(document.remove_ended(&claimed.name, *exit));
+                Ok(())
+            }
+            OnFailure::Keep | OnFailure::Policy => {
+                let mut gone = without_process(there, *exit);
+                let moved = match on_failure {
+                    OnFailure::Policy => dead::start_failed(&mut gone, *input, now, why),
+                    OnFailure::Keep | OnFailure::Forget => transitions::apply(&mut gone, *input, now, why.as_str()),
+                };
+                moved.map(|()| *there = gone)
+            }
         },
-        Change::Spared { old } => *there = Record::clone(old),
-        Change::Stuck => {
-            there.status = Status::Stopping;
-            there.claim = None;
+        Change::Spared { old } => {
+            // Nothing has happened to it.
+            *there = Record::clone(old);
+            Ok(())
         }
-    }
-    true
+        Change::Stuck { why } => {
+            there.claim = None;
+            transitions::apply(there, Input::WouldNotEnd, now, why.as_str())
+        }
+    };
+    // Whoever has moved it meanwhile has taken it over.
+    moved.is_ok()
 }

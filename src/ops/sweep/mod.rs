@@ -3,6 +3,7 @@
 //!
 //! Not here: probes (`reconcile` adds one for each survivor).
 
+mod again;
 mod logs;
 pub(super) mod observe;
 mod orphans;
@@ -13,14 +14,13 @@ pub use crate::logs::Rotation;
 pub use report::{Done, Orphan, Report, Rotated, Stats};
 
 use crate::base::clock::EpochMs;
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::base::steps::{Step as Named, reached};
-use crate::lifecycle::sweep::{Action, Step};
+use crate::lifecycle::sweep::Step;
 use crate::service::Record;
 use crate::state::{self, Reading};
 
 use super::context::Context;
-use super::start::{Again, again};
 
 /// The name of this verb in claims and at the lock.
 pub const VERB: &str = "sweep";
@@ -42,6 +42,14 @@ pub(in crate::ops) struct Due<'a> {
     pub(in crate::ops) step: Step,
     /// Its service was there when it was looked at.
     pub(in crate::ops) was_alive: bool,
+}
+
+/// Does what is due for records, for the command `verb`, and starts what is to be started again; what came of each, in their order.
+pub(in crate::ops) fn carry_out(context: &Context, due: Vec<Due<'_>>, verb: &'static str) -> Result<Vec<Done>> {
+    let mut records = perform::perform(context, due, verb)?;
+    reached(Named::SweepRecordsDone);
+    again::start(context, &mut records, verb);
+    Ok(records)
 }
 
 /// Looks at every record, at what is left of generations that are in none, and at the logs, and does what is due.
@@ -76,33 +84,7 @@ pub fn run(context: &Context, request: Request) -> Result<Report> {
     }
     report.logs = logs::rotate(&context.root, &due, bytes_max);
     reached(Named::SweepRotated);
-    report.records = perform::perform(context, due, VERB)?;
-    reached(Named::SweepRecordsDone);
-    start_again(context, &mut report.records);
+    report.records = carry_out(context, due, VERB)?;
     report.orphans = orphans::perform(context, orphans)?;
     Ok(report)
-}
-
-/// Starts what a killed command has ended and not started again. Nobody waits for its health: `reconcile` and `healthcheck`
-/// tell of that.
-fn start_again(context: &Context, records: &mut [Done]) {
-    let mut wanted: Vec<&mut Done> = records.iter_mut().filter(|done| done.step.action == Action::StartAgain).collect();
-    if wanted.is_empty() {
-        return;
-    }
-    let names: Vec<String> = wanted.iter().map(|done| done.step.name.clone()).collect();
-    let request = Again { names: &names, verb: VERB, waits: false, is_all_or_none: false };
-    match again(context, &request, &|_| {}) {
-        // One item per name, in their order.
-        Ok(report) => {
-            for (done, item) in wanted.iter_mut().zip(report.items) {
-                (done.pid, done.error) = (item.pid, item.error);
-            }
-        }
-        Err(error) => {
-            for done in wanted {
-                done.error = Some(Error::new(error.kind, error.code, error.chain()));
-            }
-        }
-    }
 }

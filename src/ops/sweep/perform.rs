@@ -6,13 +6,17 @@ use crate::base::error::{Error, Result};
 use crate::base::steps::{Step, reached};
 use crate::health::side_by_side;
 use crate::lifecycle::claim::Turn;
+use crate::lifecycle::dead;
+use crate::lifecycle::fate::Fate;
 use crate::lifecycle::order;
-use crate::lifecycle::sweep::Action;
+use crate::lifecycle::sweep::{Action, Cause};
+use crate::lifecycle::transitions::{Input, last_input};
 use crate::process;
-use crate::service::{Claim, ExitRecord, Record, Status};
+use crate::service::{Claim, Exit, ExitRecord, Record, Status};
 use crate::state::{self, Document};
 
 use super::super::context::Context;
+use super::super::moved::moved;
 use super::super::{ending, facts, renew};
 use super::{Done, Due};
 
@@ -65,36 +69,65 @@ pub(in crate::ops) fn perform(context: &Context, due: Vec<Due<'_>>, verb: &str) 
 
 /// What the record is to be once it is claimed. What must be so before that is done here.
 fn prepare(context: &Context, due: &Due<'_>, claim: &Claim) -> Result<Option<Record>> {
-    let record = due.record;
-    Ok(match due.step.action {
-        // Starting is another use case's.
-        Action::Keep | Action::StartAgain => None,
-        Action::End(_) => Some(stopping(record, claim)),
+    let (root, grace, now) = (&context.root, context.stop_grace(), claim.at);
+    let Due { record, step, .. } = due;
+    let change = step.change.as_ref();
+    Ok(match step.action {
+        Action::Keep => None,
+        Action::End(cause) => Some(stopping(record, claim, cause, &step.why)?),
         Action::Free => {
-            ending::end_previous(&context.root, record, context.stop_grace())?;
-            Some(free(record))
+            ending::end_previous(root, record, grace)?;
+            Some(without_process(record, Input::Freed, now, &step.why)?)
         }
-        Action::Adopt => Some(adopted(context, record)?),
+        // Starting is another use case's: what is recorded before that is done here.
+        Action::StartAgain(_) | Action::Wait | Action::GiveUp | Action::Rest => match change {
+            None => None,
+            Some(change) => {
+                ending::end_both(root, record, grace)?;
+                let last_exit = change.exit.or(record.last_exit);
+                let record = Record { progress: change.progress.clone(), last_exit, ..Record::clone(record) };
+                Some(without_process(&record, change.input, now, &step.why)?)
+            }
+        },
+        Action::Follow => None,
+        Action::Adopt => Some(adopted(context, record, now, &step.why)?),
         // Without its orders it can't be brought back: then all of it ends.
-        Action::Restore => Some(restored(context, record).unwrap_or_else(|| stopping(record, claim))),
+        Action::Restore => Some(match restored(context, record, now, &step.why)? {
+            Some(restored) => restored,
+            None => stopping(record, claim, Cause::Dead, &step.why)?,
+        }),
     })
 }
 
-/// To be ended by us.
-fn stopping(record: &Record, claim: &Claim) -> Record {
-    Record { status: Status::Stopping, claim: Some(claim.clone()), ..record.clone() }
+/// To be ended by us. One that is `stopping` already is so for its own reason.
+fn stopping(record: &Record, claim: &Claim, cause: Cause, why: &str) -> Result<Record> {
+    let mut stopping = Record { claim: Some(claim.clone()), ..record.clone() };
+    let input = match cause {
+        Cause::Dead => Input::Dropped,
+        Cause::Expired => Input::TtlOver,
+        Cause::Asked => Input::StopAsked,
+        Cause::Idle => Input::Idle,
+        Cause::Unhealthy => Input::Unhealthy,
+    };
+    if last_input(record) != Some(input) || record.status != Status::Stopping {
+        moved(&mut stopping, input, claim.at, why)?;
+    }
+    Ok(stopping)
 }
 
-/// As one that has no process and is to be started. If nobody does, the next sweep will.
-fn free(record: &Record) -> Record {
-    let free = Record { status: Status::Queued, healthy: false, alive: false, claim: None, ..record.clone() };
-    Record { process: None, pid: None, previous: None, ..free }
+/// As one of which nothing lives any more, and of which nobody is in the middle.
+fn without_process(record: &Record, input: Input, now: EpochMs, why: &str) -> Result<Record> {
+    let settled = Record { healthy: false, alive: false, claim: None, ..record.clone() };
+    let mut settled = Record { process: None, pid: None, previous: None, ..settled };
+    moved(&mut settled, input, now, why)?;
+    Ok(settled)
 }
 
 /// As one that runs. The generation that it was to replace must be gone, and its shim must go by the record.
-fn adopted(context: &Context, record: &Record) -> Result<Record> {
+fn adopted(context: &Context, record: &Record, now: EpochMs, why: &str) -> Result<Record> {
     ending::end_previous(&context.root, record, context.stop_grace())?;
-    let mut adopted = Record { status: Status::Running, alive: true, claim: None, previous: None, ..record.clone() };
+    let mut adopted = Record { alive: true, claim: None, previous: None, ..record.clone() };
+    moved(&mut adopted, Input::Adopted, now, why)?;
     let run_dir = record.generation.as_ref().map(|generation| context.root.run_dir(&record.name, generation));
     if let (None, Some((process, at))) = (&record.process, run_dir.and_then(|dir| ending::read_started(&dir))) {
         adopted.pid = Some(process.service.pid);
@@ -105,13 +138,18 @@ fn adopted(context: &Context, record: &Record) -> Result<Record> {
     Ok(adopted)
 }
 
-/// The record of the generation that was to be replaced, as its shim's files tell it.
-fn restored(context: &Context, record: &Record) -> Option<Record> {
-    let generation = record.previous.as_ref()?.generation.as_ref()?;
-    let evidence = state::read_one(&context.root.run_dir(&record.name, generation))?;
-    let there = evidence.to_record(process::observe_liveness)?;
-    let is_whole = there.process.is_some() && there.spec.name == record.spec.name && there.scope() == record.scope();
-    is_whole.then_some(there)
+/// The record of the generation that was to be replaced, as its shim's files tell it; `None`: they do not.
+fn restored(context: &Context, record: &Record, now: EpochMs, why: &str) -> Result<Option<Record>> {
+    let previous = record.previous.as_ref().and_then(|previous| previous.generation.as_ref());
+    let evidence = previous.and_then(|generation| state::read_one(&context.root.run_dir(&record.name, generation)));
+    let there = evidence.and_then(|evidence| evidence.to_record(process::observe_liveness));
+    let is_whole = |there: &Record| {
+        there.process.is_some() && there.spec.name == record.spec.name && there.scope() == record.scope()
+    };
+    let Some(there) = there.filter(is_whole) else { return Ok(None) };
+    let mut restored = Record { status: record.status, ..there };
+    moved(&mut restored, Input::Restored, now, why)?;
+    Ok(Some(restored))
 }
 
 /// Writes what each record becomes, where it is still as it was looked at and nobody else is at it; says for which it was.
@@ -126,7 +164,7 @@ fn claim_all(document: &mut Document, ready: &[Ready<'_>]) -> Vec<bool> {
         if is_ours {
             let health = there.clone();
             *there = becomes.clone();
-            if there.generation == health.generation {
+            if there.generation == health.generation && there.process.is_some() {
                 // It may have been probed meanwhile.
                 there.healthy = health.healthy;
                 there.last_health_at = health.last_health_at;
@@ -158,12 +196,47 @@ fn settle(context: &Context, ready: &[Ready<'_>], ended: &[(usize, Ended)], clai
             let is_ours = |there: &&mut Record| there.claim.as_ref() == Some(claim);
             match (document.find_mut(name).filter(is_ours), outcome) {
                 (None, _) => {}
-                (Some(_), Ok(exit)) => drop(document.remove_ended(name, *exit)),
+                (Some(there), Ok(exit)) => match ended_as(there, ready[*at].due.step.action, *exit) {
+                    Some(stays) => *there = stays,
+                    None => drop(document.remove_ended(name, *exit)),
+                },
                 (Some(there), Err(_)) => there.claim = None,
             }
         }
     })?;
     Ok(())
+}
+
+/// The record of what has ended, if it stays: what was ended for idleness, or for its health if its policy says so.
+fn ended_as(there: &Record, action: Action, exit: Option<ExitRecord>) -> Option<Record> {
+    let now = EpochMs::now();
+    let record = Record { last_exit: exit.or(there.last_exit), ..there.clone() };
+    let last = there.progress.last_transition.as_ref();
+    let why = last.map(|last| last.why.clone()).unwrap_or_default();
+    let (progress, input, why) = match action {
+        Action::End(Cause::Idle) => (record.progress.clone(), Input::Stopped, why),
+        Action::End(Cause::Unhealthy) => match dead::after_unhealthy(&record, exit, now) {
+            Fate::Again { at: _, progress } => (progress, exited(exit), why),
+            Fate::Failed { progress, why: no_more } => (progress, Input::GaveUp, format!("{why}; {no_more}")),
+            Fate::Stopped | Fate::Gone => return None,
+        },
+        Action::End(Cause::Dead | Cause::Expired | Cause::Asked)
+        | Action::Keep
+        | Action::Adopt
+        | Action::Restore
+        | Action::Follow
+        | Action::StartAgain(_)
+        | Action::Wait
+        | Action::GiveUp
+        | Action::Rest
+        | Action::Free => return None,
+    };
+    // `stopping` leads to each of these.
+    without_process(&Record { progress, ..record }, input, now, &why).ok()
+}
+
+fn exited(exit: Option<ExitRecord>) -> Input {
+    Input::Exited(exit.map_or(Exit::Unknown, |exit| exit.exit).into())
 }
 
 /// What came of each; the files of what is gone go too.
@@ -182,9 +255,10 @@ fn told(context: &Context, ready: Vec<Ready<'_>>, claimed: &[bool], ended: Vec<(
             }
             Some(Err(error)) => (None, Some(error)),
             None => {
-                // Its shim never had its word: the orders of the generation that was not to be are all there is of it.
+                // Its shim never had its word: the orders of the generation that was not to be are all there is of it. Or it
+                // is dead, and all that its files tell stands in its record by now.
                 let is_restored = becomes.as_ref().is_some_and(|record| record.generation != due.record.generation);
-                if is_restored && claimed[at] {
+                if claimed[at] && (is_restored || due.step.change.is_some()) {
                     forget();
                 }
                 (None, error)

@@ -3,6 +3,7 @@
 use crate::base::error::{Error, Kind};
 use crate::lifecycle::orphan;
 use crate::lifecycle::sweep::{Action, Cause, Step};
+use crate::lifecycle::transitions::Input;
 use crate::logs::Rotation;
 use crate::service::ExitRecord;
 use crate::state::{AsideKind, Reading, SetAside};
@@ -35,6 +36,8 @@ pub struct Done {
     pub pid: Option<u32>,
     /// Its service lived when it was looked at.
     pub was_alive: bool,
+    /// By what it is started again, if it is.
+    pub starts: Option<Input>,
     /// How it ended, if it was ended and anybody saw how.
     pub exit: Option<ExitRecord>,
     /// Another command was at it meanwhile: nothing was done.
@@ -125,9 +128,11 @@ impl Report {
             match done.step.action {
                 Action::End(Cause::Expired) => stats.ttl_expired += 1,
                 Action::End(Cause::Dead | Cause::Asked) => stats.dead_dropped += 1,
+                Action::End(Cause::Idle) => stats.idle_stopped += 1,
+                Action::End(Cause::Unhealthy) => stats.restarted += usize::from(done.starts.is_some()),
                 Action::Adopt | Action::Restore => stats.adopted += 1,
-                Action::StartAgain => stats.restarted += 1,
-                Action::Keep | Action::Free => {}
+                Action::StartAgain(_) => stats.restarted += 1,
+                Action::Keep | Action::Follow | Action::Wait | Action::GiveUp | Action::Rest | Action::Free => {}
             }
         }
         for orphan in self.orphans.iter().filter(|orphan| !orphan.is_overtaken && orphan.error.is_none()) {
@@ -165,6 +170,7 @@ impl Done {
             pid: due.record.pid,
             step: due.step,
             was_alive: due.was_alive,
+            starts: None,
             exit: None,
             is_overtaken: false,
             error: None,
