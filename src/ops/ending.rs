@@ -10,8 +10,8 @@ use crate::base::ids::Generation;
 use crate::base::root::Root;
 use crate::base::steps::{Step, reached};
 use crate::lifecycle::stop::{self, Way};
-use crate::process::{self, Signal, SignalError, StopOutcome};
-use crate::service::{ExitRecord, Identity, Process, Record};
+use crate::process::{self, Manners, Signal, SignalError, StopOutcome};
+use crate::service::{ExitRecord, Identity, Process, Record, StopSignal};
 use crate::state;
 
 use super::facts;
@@ -97,10 +97,11 @@ pub fn end(root: &Root, record: &Record, grace: Duration) -> Result<Option<ExitR
     end_target(root, &Target::of(root, record), grace)
 }
 
-/// Ends `target`: by its shim, or without it if that is gone. On success no process of it is left; the exit is what the
+/// Ends `target`: by its shim, or without it if that is gone; as it was told at its start, else with `grace`. On success no process of it is left; the exit is what the
 /// shim wrote, `None` if nobody saw it. Errors: `stop-unproven` when it cannot be told who lives (nothing was signalled),
 /// `stop-survivors` when something would not die.
 pub fn end_target(root: &Root, target: &Target, grace: Duration) -> Result<Option<ExitRecord>> {
+    let manners = manners(root, target, grace);
     let target = barred(root, target);
     let way = stop::way(target.generation.is_none(), &facts::for_stop(root, &target));
     log::info!("service `{}` is ended: {way:?}", target.name);
@@ -111,17 +112,17 @@ pub fn end_target(root: &Root, target: &Target, grace: Duration) -> Result<Optio
     match way {
         Way::Forget => {}
         Way::AskShim => {
-            ask_shim(&target.name, known, grace)?;
+            ask_shim(&target.name, known, manners.grace)?;
             // The shim went because it was alone, unless it was killed meanwhile: then this finds who is left.
             if stop::way(false, &facts::for_stop(root, &target)) != Way::Forget {
-                end_marked(&target, known.map(|process| &process.service), grace)?;
+                end_marked(&target, known.map(|process| &process.service), manners)?;
             }
         }
-        Way::EndMarked => end_marked(&target, known.map(|process| &process.service), grace)?,
+        Way::EndMarked => end_marked(&target, known.map(|process| &process.service), manners)?,
         Way::EndLegacy => {
             let pid = target.legacy_pid.unwrap_or_default();
             let identity = process::observe_identity(pid).map_err(|error| unproven(&target.name, error))?;
-            end_marked(&target, identity.as_ref(), grace)?;
+            end_marked(&target, identity.as_ref(), manners)?;
         }
         Way::Refuse => {
             let why = std::io::Error::other("the process cannot be seen, so it cannot be proven to be ours");
@@ -211,8 +212,19 @@ fn ask_shim(name: &str, known: Option<&Process>, grace: Duration) -> Result<()> 
     Err(survivors(name, &format!("its shim (pid {}) is still at it", process.shim.pid)))
 }
 
-fn end_marked(target: &Target, known: Option<&Identity>, grace: Duration) -> Result<()> {
-    let stopped = process::stop_marked(target.generation.as_ref(), known, grace);
+/// How the generation is asked to end: as its shim was told when it was started, by whoever does it. Without orders, as any
+/// service that declares nothing, with `grace`.
+fn manners(root: &Root, target: &Target, grace: Duration) -> Manners {
+    let dir = target.generation.as_ref().map(|generation| root.run_dir(&target.name, generation));
+    let orders = dir.and_then(|dir| state::read_launch(&dir).ok().flatten());
+    orders.map_or(Manners { signal: StopSignal::default(), grace }, |launch| Manners {
+        signal: launch.stop_signal,
+        grace: Duration::from_millis(launch.grace_ms),
+    })
+}
+
+fn end_marked(target: &Target, known: Option<&Identity>, manners: Manners) -> Result<()> {
+    let stopped = process::stop_marked(target.generation.as_ref(), known, manners);
     match stopped.map_err(|error| unproven(&target.name, error))? {
         StopOutcome::Ended(_) => Ok(()),
         StopOutcome::Survivors(left) => {

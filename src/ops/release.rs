@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::base::error::{Error, Kind, Result};
 use crate::base::ids::Generation;
 use crate::base::steps::{Step, reached};
-use crate::process::{self, StopOutcome};
+use crate::process::{self, Manners, StopOutcome};
+use crate::service::StopSignal;
 use crate::state::{self, SetAside};
 
 use super::context::Context;
@@ -84,7 +85,8 @@ fn end_unrecorded(context: &Context, unrecorded: &[(Generation, Vec<u32>)], ours
     for (generation, pids) in unrecorded.iter().filter(|(generation, _)| is_ours(generation)) {
         was_none = false;
         log::warn!("generation {generation} is in no record and lives: pids {pids:?} are ended");
-        let outcome = process::stop_marked(Some(generation), None, context.stop_grace())
+        let manners = Manners { signal: StopSignal::default(), grace: context.stop_grace() };
+        let outcome = process::stop_marked(Some(generation), None, manners)
             .map_err(|error| Error::io(format!("cannot end what is left of generation {generation}"), error))?;
         if let StopOutcome::Survivors(left) = outcome {
             let pids: Vec<String> = left.iter().map(|identity| identity.pid.to_string()).collect();

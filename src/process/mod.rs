@@ -39,10 +39,10 @@ pub use resolve::resolve_program;
 pub use rustix::process::Signal;
 #[cfg(debug_assertions)]
 pub use signal::kill_self;
-pub use signal::{Held, SignalError, hold, kill_child, kill_unreaped, wait_end_unheld};
+pub use signal::{Held, SignalError, hold, kill_child, kill_unreaped, signal_of, wait_end_unheld};
 pub use spawn::{
     MINIONS_GENERATION, MINIONS_NAME, SHIM_ARG0, ServiceStart, ShimStart, SpawnedShim, answer, become_shim, heard_go,
     start_service, start_shim, system_words,
 };
-pub use stopping::{StopOutcome, stop_marked};
+pub use stopping::{Manners, StopOutcome, stop_marked};
 pub use table::{Table, observe_marked, observe_shims, observe_strays};

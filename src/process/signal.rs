@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 
-use crate::service::{Identity, Liveness};
+use crate::service::{Identity, Liveness, StopSignal};
 
 use super::look::observe_liveness;
 
@@ -185,6 +185,19 @@ fn open(identity: &Identity) -> Result<Held, SignalError> {
         #[cfg(debug_assertions)]
         handle: None,
     })
+}
+
+/// The system's signal of that name.
+pub fn signal_of(signal: StopSignal) -> Signal {
+    match signal {
+        StopSignal::Term => Signal::TERM,
+        StopSignal::Int => Signal::INT,
+        StopSignal::Quit => Signal::QUIT,
+        StopSignal::Hup => Signal::HUP,
+        StopSignal::Usr1 => Signal::USR1,
+        StopSignal::Usr2 => Signal::USR2,
+        StopSignal::Kill => Signal::KILL,
+    }
 }
 
 fn pid_of(identity: &Identity) -> Result<Pid, SignalError> {

@@ -9,10 +9,10 @@ use rustix::process::Signal;
 
 use crate::base::clock::monotonic;
 use crate::base::ids::Generation;
-use crate::service::Identity;
+use crate::service::{Identity, StopSignal};
 
 use super::look::observe_liveness;
-use super::signal::{Held, SignalError, hold};
+use super::signal::{Held, SignalError, hold, signal_of};
 use super::table::observe_marked;
 use crate::service::Liveness;
 
@@ -30,19 +30,28 @@ pub enum StopOutcome {
     Survivors(Vec<Identity>),
 }
 
+/// How processes are asked to end before they are killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manners {
+    /// What asks them.
+    pub signal: StopSignal,
+    /// How long they have from then on.
+    pub grace: Duration,
+}
+
 /// Ends every process that carries `generation`'s mark, and `known` (its main process) if it is still that very process:
-/// SIGTERM, `grace`, SIGKILL, then proof that none is left.
+/// the signal that asks, the grace period, SIGKILL, then proof that none is left.
 pub fn stop_marked(
     generation: Option<&Generation>,
     known: Option<&Identity>,
-    grace: Duration,
+    manners: Manners,
 ) -> io::Result<StopOutcome> {
     let mut signalled = Vec::new();
     let first = observe_left(generation, known)?;
-    send_all(&first, Signal::TERM, &mut signalled);
-    // A stopped process takes its SIGTERM only once it goes on.
+    send_all(&first, signal_of(manners.signal), &mut signalled);
+    // A stopped process takes the signal only once it goes on.
     send_all(&first, Signal::CONT, &mut signalled);
-    wait_all(&first, grace)?;
+    wait_all(&first, manners.grace)?;
     for _ in 0..ROUNDS_MAX {
         let left = observe_left(generation, known)?;
         if left.is_empty() {

@@ -40,6 +40,7 @@ mod run;
 mod scopes;
 #[cfg(debug_assertions)]
 mod steps;
+mod stops;
 mod support;
 mod sweep;
 mod truth;

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use crate::base::clock::EpochMs;
-use crate::base::error::{Error, Kind, Result};
+use crate::base::error::Result;
 use crate::health::ports::wanted_ports;
 use crate::lifecycle::accept::{self, Action, Step, Wanted};
-use crate::lifecycle::transitions::{self, Input};
+use crate::lifecycle::transitions::Input;
 use crate::process;
 use crate::service::{EventType, Progress, Record, Status};
 use crate::state::Document;
 
+use super::super::moved::moved;
 use super::super::start::{self, PLANS_MAX, Start, Starter};
 use super::super::stop::{self, Choice};
 use super::super::{facts, recover};
@@ -259,8 +260,7 @@ fn waiting(mut record: Record, why: &str) -> Result<Record> {
     let now = EpochMs::now();
     let to_live = Duration::from_secs(record.spec.ttl_minutes.saturating_mul(60));
     record.ttl_expires_at = Some(now.plus(to_live));
-    transitions::apply(&mut record, Input::Declared, now, why)
-        .map_err(|illegal| Error::new(Kind::Unforeseen, "illegal-move", illegal.to_string()))?;
+    moved(&mut record, Input::Declared, now, why)?;
     Ok(record)
 }
 

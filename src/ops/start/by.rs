@@ -28,6 +28,15 @@ impl By {
         }
     }
 
+    /// Whether the health of what others depend on is waited for, though nobody waits for the whole. What time makes due is
+    /// started in its order, but a sweep must not last as long as services take to be healthy.
+    pub(super) const fn waits_for_needs(self) -> bool {
+        match self {
+            Self::Person | Self::Need => true,
+            Self::Lifecycle(_) => false,
+        }
+    }
+
     /// When the new generation has to end.
     pub(super) fn ttl_expires_at(self, record: &Record, now: EpochMs) -> EpochMs {
         let full = now.plus(Duration::from_secs(record.spec.ttl_minutes.saturating_mul(60)));

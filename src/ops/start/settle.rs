@@ -120,7 +120,7 @@ fn work(starter: &Starter<'_>, turns: &Turns<'_>, at: usize, start: Start, tell:
             log::info!("service `{}` runs: pid {}, shim {}", running.name, process.service.pid, process.shim.pid);
             change(Change::Running { process: process.clone(), at: moment });
             (starter.progress)(Progress::Started { name: running.name.clone(), pid: process.service.pid });
-            if starter.waits || turns.is_awaited(at) {
+            if starter.waits || (starter.by.waits_for_needs() && turns.is_awaited(at)) {
                 await_health(starter, &running, &process, log_from, &change)
             } else {
                 up(&process, None)
