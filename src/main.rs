@@ -1,10 +1,13 @@
-//! Arguments in, exit code out. The shim's branch comes first: it must cost nothing but itself.
+//! Arguments in, exit code out. What shims are and start comes first: it must cost nothing but itself.
 
 use std::process::ExitCode;
 
+use minions_managed::shim::{self, Invoked};
+
 fn main() -> ExitCode {
-    match minions_managed::shim::invoked() {
-        Some(run_dir) => minions_managed::shim::main(&run_dir),
+    match shim::invoked() {
+        Some(Invoked::Shim(run_dir)) => shim::main(&run_dir),
+        Some(Invoked::Follower(run_dir)) => minions_managed::ops::follow::main(&run_dir),
         None => minions_managed::cli::main(),
     }
 }

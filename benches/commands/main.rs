@@ -1,7 +1,7 @@
 //! What the commands cost, beside the least that the system can do: `cargo bench --bench commands [-- WORD…]`.
 //!
 //! Prints a Markdown table as docs/performance.md has it. WORDs choose among `accept`, `accept-all`, `events`, `idle`,
-//! `list` and `sweep`; none: all, in a few minutes. Times are from before the spawn of a process to after its end, so a command's
+//! `list`, `restart` and `sweep`; none: all, in a few minutes. Times are from before the spawn of a process to after its end, so a command's
 //! start counts. What is compared is run in turn, round by round, in an order that is shuffled anew each round, so that
 //! noise hits all alike; ratios are medians of the ratios of single rounds. Everything lives in a temporary folder of
 //! `target/`, on a real disk. The services and the least are `benches/floor.c`; without a C compiler nothing is measured,
@@ -20,6 +20,7 @@ mod events;
 mod idle;
 mod list;
 mod report;
+mod restart;
 mod rounds;
 mod sweep;
 mod world;
@@ -33,12 +34,13 @@ use report::Row;
 type Section = (&'static str, fn(&Path) -> Vec<Row>);
 
 /// In this order: the memory of a hundred shims is measured while there are no others to share pages with.
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 7] = [
     ("accept", accept::measure),
     ("accept-all", accept_all::measure),
     ("idle", idle::measure),
     ("events", events::measure),
     ("list", list::measure),
+    ("restart", restart::measure),
     ("sweep", sweep::measure),
 ];
 

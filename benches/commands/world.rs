@@ -47,6 +47,19 @@ impl World {
         world
     }
 
+    /// The same with these servers, by name and port, which are started again at once, however often they end.
+    pub(crate) fn with_restarting(floor: &Path, servers: &[(&str, u16)]) -> Self {
+        let world = Self::new(floor);
+        let restart = json!({"policy": "always", "backoff_s": [0], "max_restarts": 100, "window_s": 1});
+        for (at, chunk) in servers.chunks(SPECS_PER_FILE).enumerate() {
+            let agent = format!("agent-{at}");
+            world.declare_with(&agent, chunk, &restart);
+            world.run(world.minions(&["accept", &agent]).args(["--format", "json"]));
+        }
+        assert_eq!(world.records().len(), servers.len());
+        world
+    }
+
     /// A root without services of its own, whose state repeats `records` under `count` other names, each with its log and its
     /// run folder. Whoever makes it removes the state file in the end: these records are nobody's to stop.
     pub(crate) fn made_up(floor: &Path, records: &[Value], count: usize) -> Self {
@@ -101,11 +114,16 @@ impl World {
 
     /// Writes the sidecar of `agent`: servers by name and port.
     pub(crate) fn declare(&self, agent: &str, servers: &[(&str, u16)]) {
+        self.declare_with(agent, servers, &Value::Null);
+    }
+
+    /// The same with a restart policy.
+    fn declare_with(&self, agent: &str, servers: &[(&str, u16)], restart: &Value) {
         let spec = |(name, port): &(&str, u16)| {
             let url = format!("http://127.0.0.1:{port}/");
             json!({
                 "name": name, "cmd": self.floor, "args": ["serve", port.to_string()], "ports": [port],
-                "cwd": self.dir.path().join("repo"), "env": {"NODE_ENV": "development"}, "ttl_minutes": 60,
+                "cwd": self.dir.path().join("repo"), "env": {"NODE_ENV": "development"}, "ttl_minutes": 60, "restart": restart,
                 "attrs": {"base_url": url},
                 "healthcheck": {"type": "http", "url": url, "expect_status": 200, "interval_s": 1, "timeout_s": 60},
             })

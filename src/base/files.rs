@@ -130,6 +130,13 @@ pub fn scratch(dir: &Path) -> io::Result<File> {
     tempfile::tempfile_in(dir)
 }
 
+/// Gives the folder `from` the name `to`, which must not be taken.
+#[expect(clippy::disallowed_methods, reason = "the one place that renames folders")]
+pub fn rename_dir(from: &Path, to: &Path) -> io::Result<()> {
+    touch(FileAct::Rename, to)?;
+    std::fs::rename(from, to)
+}
+
 /// Gives the content of `from` a second name `to`, which must not exist (`AlreadyExists`): a hard link, or a copy where the
 /// file system has none. `from` stays as it is.
 #[expect(clippy::disallowed_methods, reason = "the one place that copies files")]

@@ -35,8 +35,12 @@ impl fmt::Display for AgentName {
     }
 }
 
+/// So many hex digits of an identifier are its time.
+const TIME_DIGITS: usize = 12;
+
 /// One life of a service, from spawn to exit: `g` and 24 hex digits, the first 12 of them the time of its making in
-/// milliseconds, so that names sort by age. Also the value of `MINIONS_MANAGED_GENERATION`.
+/// milliseconds, so that names sort by age. The last 12 are chance, and the same in all lives that one shim gives its
+/// service: those are kin. Also the value of `MINIONS_MANAGED_GENERATION`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(String);
 
@@ -44,6 +48,24 @@ impl Generation {
     /// A new generation, unlike any other.
     pub fn new(now: EpochMs) -> Self {
         Self(format!("g{}", unique_hex(now)))
+    }
+
+    /// The life after this one by the same shim: its kin, and younger, whatever the clock says.
+    #[must_use]
+    pub fn successor(&self, now: EpochMs) -> Self {
+        let (at, kin) = self.0[1..].split_at(TIME_DIGITS);
+        let own = i64::from_str_radix(at, 16).unwrap_or(0);
+        Self(format!("g{:012x}{kin}", now.0.max(own.saturating_add(1))))
+    }
+
+    /// Whether both are lives by the same shim. Every generation is its own kin.
+    pub fn is_kin(&self, other: &Self) -> bool {
+        self.kin() == other.kin()
+    }
+
+    /// What all lives by one shim have in common; among the generations of one name it means that shim.
+    pub fn kin(&self) -> &str {
+        &self.0[1 + TIME_DIGITS..]
     }
 
     /// Reads a generation from a file or a process's environment; `None` if it is none of ours.
@@ -141,5 +163,21 @@ mod tests {
         assert!(old < new);
         assert_eq!(Generation::parse(new.as_str()), Some(new));
         assert_eq!(Generation::parse("g../../x"), None);
+    }
+
+    #[test]
+    fn lives_by_one_shim_are_kin_and_sort_by_age_whatever_the_clock_says() {
+        let first = Generation::new(EpochMs(1_000));
+        let check = |now: i64, older: &Generation, at: i64| {
+            let next = older.successor(EpochMs(now));
+            assert!(*older < next && next.is_kin(older) && next.is_kin(&first), "{older} {next}");
+            assert_eq!(next.as_str()[1..13], format!("{at:012x}"));
+            assert_eq!(Generation::parse(next.as_str()).as_ref(), Some(&next));
+            next
+        };
+        let second = check(2_000, &first, 2_000);
+        let third = check(2_000, &second, 2_001);
+        check(500, &third, 2_002);
+        assert!(!first.is_kin(&Generation::new(EpochMs(1_000))));
     }
 }

@@ -133,6 +133,16 @@ steps! {
     ShimExitWritten = "shim.exit-written",
     /// None of its tree is left, and `shim.json` is gone.
     ShimAlone = "shim.alone",
+    /// Its run folder has the name of the next life, which is not begun.
+    ShimMoved = "shim.moved",
+    /// A follower is started.
+    ShimFollowed = "shim.followed",
+    /// A follower is there, and has not looked.
+    FollowBorn = "follow.born",
+    /// The record is as its shim's files tell, and the service's first health is not known.
+    FollowNoted = "follow.noted",
+    /// The first health is known, and not in the record.
+    FollowProbed = "follow.probed",
 }
 
 /// Says that `step` has been reached.

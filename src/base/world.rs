@@ -106,6 +106,11 @@ mod simulated {
         fn sleep(&self, at_ms: Option<i64>, limit: Option<Duration>) -> Woken;
         /// As a shim: starts a service as a child of this process; returns its pid.
         fn start_service(&self, birth: &Birth<'_>) -> io::Result<u32>;
+        /// As a shim: starts a follower for `run_dir`, as a child of this process; returns its pid. A world need not have any: whatever
+        /// looks next does what one would have done.
+        fn start_follower(&self, _run_dir: &Path) -> io::Result<u32> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
         /// As a shim: reaps a child that has ended, with its pid; `Ok(None)` if none has, for which it then `waits`, and an error if
         /// there is no child.
         fn reap(&self, waits: bool) -> io::Result<Option<(u32, Ended)>>;

@@ -1,7 +1,8 @@
-//! Ending one generation: the whole tree, with proof that none is left. Used by every verb that ends something.
-//! Impure: removes the run folder of what it ended.
+//! Ending one generation: the whole tree, with proof that none is left. Used by every verb that ends something. Its shim may
+//! have given the service another life since the record was written: what is ended is the shim, at whichever life it is.
+//! Impure: bars run folders.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::clock::EpochMs;
@@ -12,19 +13,22 @@ use crate::base::steps::{Step, reached};
 use crate::lifecycle::stop::{self, Way};
 use crate::process::{self, Manners, Signal, SignalError, StopOutcome};
 use crate::service::{ExitRecord, Identity, Process, Record, StopSignal};
-use crate::state;
+use crate::state::{self, Started};
 
 use super::facts;
 
 /// How long beyond the grace a shim may take to kill its tree and write down the exit.
 const SHIM_MARGIN: Duration = Duration::from_secs(5);
 
+/// So often a run folder is looked for that its shim renames meanwhile: each further time needs another life of its service.
+const MOVES_MAX: usize = 10;
+
 /// One generation to be ended, all that is known of it.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The name of its record.
     pub name: String,
-    /// Which; `None`: a legacy record's.
+    /// Which: the newest life by its shim; `None`: a legacy record's.
     pub generation: Option<Generation>,
     /// Its processes, if it is known that it was spawned.
     pub process: Option<Process>,
@@ -58,6 +62,11 @@ impl Target {
         Self { name, generation, process, legacy_pid, started_at, is_hidden }.with_evidence(root)
     }
 
+    /// Where its shim's files are.
+    pub fn run_dir(&self, root: &Root) -> Option<PathBuf> {
+        self.generation.as_ref().map(|generation| root.run_dir(&self.name, generation))
+    }
+
     /// The generation that `record`'s was to replace, if a command died between the two.
     pub fn previous(root: &Root, record: &Record) -> Option<Self> {
         let previous = record.previous.as_ref()?;
@@ -73,12 +82,17 @@ impl Target {
     }
 
     fn with_evidence(mut self, root: &Root) -> Self {
-        if let (None, Some(generation)) = (&self.process, &self.generation) {
-            let run_dir = root.run_dir(&self.name, generation);
-            match read_started(&run_dir) {
-                Some((process, at)) => (self.process, self.started_at) = (Some(process), Some(at)),
-                None => self.is_hidden = state::is_refused(&run_dir),
-            }
+        let Some(known) = &self.generation else { return self };
+        let newest = state::newest_life(root, &self.name, known).unwrap_or_else(|| known.clone());
+        if self.process.is_some() && newest == *known {
+            return self;
+        }
+        let run_dir = root.run_dir(&self.name, &newest);
+        self.generation = Some(newest);
+        match read_started(&run_dir) {
+            Some((process, at)) => (self.process, self.started_at) = (Some(process), Some(at)),
+            // Its shim is the same in all its lives.
+            None => self.is_hidden = self.process.is_none() && state::is_refused(&run_dir),
         }
         self
     }
@@ -88,8 +102,13 @@ impl Target {
 /// file with it: its service stands for both then, which is as dead.
 pub fn read_started(run_dir: &Path) -> Option<(Process, EpochMs)> {
     let started = state::read_service(run_dir).ok().flatten()?;
-    let shim = state::read_shim(run_dir).ok().flatten().unwrap_or_else(|| started.service.clone());
+    let shim = read_shim_or(run_dir, &started);
     Some((Process { service: started.service, shim }, started.at))
+}
+
+/// The shim of a run folder, or, where it is gone with its file, its service.
+pub(super) fn read_shim_or(run_dir: &Path, started: &Started) -> Identity {
+    state::read_shim(run_dir).ok().flatten().unwrap_or_else(|| started.service.clone())
 }
 
 /// Ends the generation that `record` is about. See [`end_target`].
@@ -103,6 +122,7 @@ pub fn end(root: &Root, record: &Record, grace: Duration) -> Result<Option<ExitR
 pub fn end_target(root: &Root, target: &Target, grace: Duration) -> Result<Option<ExitRecord>> {
     let manners = manners(root, target, grace);
     let target = barred(root, target);
+    let (name, known_generation) = (target.name.clone(), target.generation.clone());
     let way = stop::way(target.generation.is_none(), &facts::for_stop(root, &target));
     log::info!("service `{}` is ended: {way:?}", target.name);
     if way == Way::AskShim {
@@ -113,7 +133,9 @@ pub fn end_target(root: &Root, target: &Target, grace: Duration) -> Result<Optio
         Way::Forget => {}
         Way::AskShim => {
             ask_shim(&target.name, known, manners.grace)?;
-            // The shim went because it was alone, unless it was killed meanwhile: then this finds who is left.
+            // The shim went because it was alone, unless it was killed meanwhile: then this finds who is left, in which life ever.
+            let target = target.with_evidence(root);
+            let known = target.process.as_ref();
             if stop::way(false, &facts::for_stop(root, &target)) != Way::Forget {
                 end_marked(&target, known.map(|process| &process.service), manners)?;
             }
@@ -129,7 +151,7 @@ pub fn end_target(root: &Root, target: &Target, grace: Duration) -> Result<Optio
             return Err(unproven(&target.name, why));
         }
     }
-    Ok(target.generation.and_then(|generation| read_exit(root, &target.name, &generation)))
+    Ok(known_generation.and_then(|generation| read_exit(root, &name, &generation)))
 }
 
 /// Ends the generation of `record` and the one that it was to replace, if a command died between the two, whose files go.
@@ -148,47 +170,64 @@ pub fn end_previous(root: &Root, record: &Record, grace: Duration) -> Result<()>
     Ok(())
 }
 
-/// What the shim of a generation wrote about its end, if it did.
+/// What the shim of a generation wrote about its end, or about that of the newest life which it has started since.
 pub fn read_exit(root: &Root, name: &str, generation: &Generation) -> Option<ExitRecord> {
-    state::read_exit(&root.run_dir(name, generation)).ok().flatten()
+    let newest = state::newest_life(root, name, generation)?;
+    state::read_exit(&root.run_dir(name, &newest)).ok().flatten()
 }
 
-/// Removes what the shim of an ended generation left behind. What cannot be removed is found by the next sweep.
-#[expect(clippy::disallowed_methods, reason = "the run folder of a generation that is proven gone")]
+/// How the life `generation` ended, or, if its shim has started another one since that has ended too, how that did.
+pub fn read_exit_since(root: &Root, name: &str, generation: &Generation) -> Option<ExitRecord> {
+    let newest = state::newest_life(root, name, generation)?;
+    let ended = state::read_ended(&root.run_dir(name, &newest)).ok().flatten()?;
+    (ended.generation >= *generation).then_some(ended.exit)
+}
+
+/// Removes what the shim of an ended generation left behind, of all its lives. What cannot be removed is found by the next sweep.
 pub fn forget(root: &Root, name: &str, generation: &Generation) {
-    let dir = root.run_dir(name, generation);
-    drop(std::fs::remove_dir_all(&dir));
-    drop(std::fs::remove_dir_all(root.run_dir_barred(name, generation)));
-    // Fails, as it should, while another generation of that name has its folder there.
-    drop(dir.parent().map(std::fs::remove_dir));
+    state::remove_lives(root, name, generation);
 }
 
 /// Marks that the end of `target` has begun, before anything is signalled: whoever recovers what this command leaves must not
 /// take a service for one that goes on. On a full disk there is no mark; the service is ended all the same.
 fn begin(root: &Root, target: &Target) {
-    let dir = target.generation.as_ref().map(|generation| root.run_dir(&target.name, generation));
-    drop(dir.map(|dir| state::mark_ending(&dir)));
+    for _ in 0..MOVES_MAX {
+        let newest = target.generation.as_ref().and_then(|known| state::newest_life(root, &target.name, known));
+        let Some(newest) = newest else { break };
+        let dir = root.run_dir(&target.name, &newest);
+        // Where the folder has moved on meanwhile, the mark belongs into that of the life that has begun.
+        if state::mark_ending(&dir).is_ok() || dir.is_dir() {
+            break;
+        }
+    }
     reached(Step::EndBegun);
 }
 
 /// Whether somebody has begun to end `target`.
 pub fn is_begun(root: &Root, target: &Target) -> bool {
-    target.generation.as_ref().is_some_and(|generation| state::is_ending(&root.run_dir(&target.name, generation)))
+    target.run_dir(root).is_some_and(|dir| state::is_ending(&dir))
 }
 
 /// Makes sure that a generation of which no service is known gets none any more: its shim may have had its word from a
 /// command that is dead by now and be just about to start the service. A shim that finds its folder gone cannot write down
-/// whom it started, and ends it at once. If it was faster, its file tells.
+/// whom it started, and ends it at once; nor does it start another life. If it was faster, its file tells.
 #[expect(clippy::disallowed_methods, reason = "bars the run folder of a generation that nobody is to start any more")]
 fn barred(root: &Root, target: &Target) -> Target {
     let mut target = target.clone();
-    if let (None, Some(generation), false) = (&target.process, &target.generation, target.is_hidden) {
-        let aside = root.run_dir_barred(&target.name, generation);
+    let Some(known) = target.generation.clone().filter(|_| target.process.is_none() && !target.is_hidden) else {
+        return target;
+    };
+    for _ in 0..MOVES_MAX {
         // There is none yet, or somebody else has done it.
-        drop(std::fs::rename(root.run_dir(&target.name, generation), &aside));
-        target.process = read_started(&aside).map(|(process, _)| process);
-        target.is_hidden = target.process.is_none() && state::is_refused(&aside);
+        let Some(newest) = state::newest_life(root, &target.name, &known) else { break };
+        let aside = root.run_dir_barred(&target.name, &newest);
+        if std::fs::rename(root.run_dir(&target.name, &newest), &aside).is_ok() {
+            break;
+        }
     }
+    let Some(aside) = state::barred_life(root, &target.name, &known) else { return target };
+    target.process = read_started(&aside).map(|(process, _)| process);
+    target.is_hidden = target.process.is_none() && state::is_refused(&aside);
     target
 }
 

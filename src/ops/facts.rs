@@ -9,6 +9,7 @@ use crate::process;
 use crate::service::{Identity, Liveness, Record, Status};
 use crate::state;
 
+use super::chain;
 use super::ending::{self, Target};
 
 /// Whether the service of `record` lives. One that was never spawned does not.
@@ -86,16 +87,18 @@ pub fn for_sweep(root: &Root, record: &Record) -> sweep::Facts {
             Liveness::Unknown => Previous::Unknown,
         },
     };
-    let life = match observe_service(record) {
+    let (life, shim) = match observe_service(record) {
         // Most records are of services that live, and then nothing else need be asked.
-        Liveness::Alive => Life::Alive,
-        Liveness::Dead | Liveness::Unknown => observe_life(root, &Target::of(root, record)),
+        Liveness::Alive => (Life::Alive, Shim::Gone),
+        Liveness::Dead | Liveness::Unknown => {
+            (observe_life(root, &Target::of(root, record)), chain::observe_shim(root, record))
+        }
     };
     // Of what is healthy or was, only a stop or a sweep begins the end, and they write that down first.
     let is_ending =
         life == Life::Alive && record.last_health_at.is_none() && ending::is_begun(root, &Target::of(root, record));
     let is_rebooted = observe_is_rebooted(record);
-    sweep::Facts { turn: observe_turn(record), life, previous, is_ending, shim: Shim::Gone, is_rebooted }
+    sweep::Facts { turn: observe_turn(record), life, previous, is_ending, shim, is_rebooted }
 }
 
 /// Whether the machine was booted anew since the processes of `record` were written down.
@@ -144,10 +147,9 @@ fn observe_target(target: &Target) -> Liveness {
 /// Whether nothing of the generation can be left: its shim took its `shim.json` with it, which it does when it is alone
 /// (`shim`), or it lived in another boot.
 fn observe_is_clean(root: &Root, target: &Target) -> bool {
-    let (Some(generation), Some(process)) = (&target.generation, &target.process) else { return false };
+    let (Some(run_dir), Some(process)) = (target.run_dir(root), &target.process) else { return false };
     if process::boot_id().is_ok_and(|boot| boot != process.shim.boot_id) {
         return true;
     }
-    let run_dir = root.run_dir(&target.name, generation);
     matches!((state::read_shim(&run_dir), state::read_service(&run_dir)), (Ok(None), Ok(Some(_))))
 }

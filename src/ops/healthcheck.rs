@@ -5,8 +5,8 @@ use crate::service::Record;
 use crate::state::{Document, SetAside};
 
 use super::context::Context;
-use super::find;
 use super::probe::{self, Probed};
+use super::{find, follow};
 
 /// Which services.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +44,8 @@ impl Report {
 /// then nobody is probed.
 pub fn run(context: &Context, request: &Request) -> Result<Report> {
     let reading = context.store().read_or_recover("healthcheck")?;
-    let records = select(&reading.document, request)?;
+    let newer = follow::caught_up(context, &reading.document, "healthcheck", false)?;
+    let records = select(newer.as_ref().unwrap_or(&reading.document), request)?;
     let items = probe::probe(context, &records, None);
     let (set_aside, unrecorded) = match probe::record(context, "healthcheck", &items) {
         Ok(set_aside) => (set_aside, None),

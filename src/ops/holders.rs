@@ -158,7 +158,7 @@ impl Place<'_> {
     /// Processes in the folder that carry the mark of a generation without a record.
     fn unrecorded(&self, document: &Document, trees: &Trees) -> Vec<(Generation, Vec<u32>)> {
         let is_known = |generation: &Generation| {
-            let has = |it: Option<&Generation>| it == Some(generation);
+            let has = |it: Option<&Generation>| it.is_some_and(|it| it.is_kin(generation));
             document.records.iter().any(|record| {
                 let previous = record.previous.as_ref().and_then(|previous| previous.generation.as_ref());
                 has(record.generation.as_ref()) || has(previous)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::base::error::Result;
 use crate::base::parts::map_parts;
 use crate::base::redact::DenyPatterns;
+use crate::base::root::Root;
 use crate::process;
 use crate::service::{Liveness, Owner, Record, Status};
 use crate::state::{SetAside, etag_of_array};
@@ -100,7 +101,7 @@ pub fn run(context: &Context, filter: &Filter) -> Result<Listing> {
     let deny = DenyPatterns::new(&context.settings.env_key_deny_patterns);
     let mut sorted: Vec<(usize, &mut Record)> = records.iter_mut().enumerate().collect();
     sorted.sort_unstable_by(|a, b| a.1.name.cmp(&b.1.name));
-    let mut parts = observe_in_parts(&mut sorted, &deny).into_iter();
+    let mut parts = observe_in_parts(&context.root, &mut sorted, &deny).into_iter();
     let Part { mut seen, mut json } = parts.next().expect("there is a first part");
     for part in parts {
         seen.extend(part.seen);
@@ -118,7 +119,7 @@ pub fn run_json(context: &Context, filter: &Filter) -> Result<JsonListing> {
     if let Some(text) = context.store().read_own_text() {
         let deny = DenyPatterns::new(&context.settings.env_key_deny_patterns);
         let texts = text.records();
-        if let Some(json) = passed_on::to_json(&texts, filter, &deny, threads(texts.len())) {
+        if let Some(json) = passed_on::to_json(&context.root, &texts, filter, &deny, threads(texts.len())) {
             return Ok(JsonListing { etag: etag_of_array(&json), json, set_aside: None });
         }
     }
@@ -141,29 +142,35 @@ struct Part {
 }
 
 /// Looks at the records' processes and writes them out, many of them side by side. At least one part, no other empty.
-fn observe_in_parts(sorted: &mut [(usize, &mut Record)], deny: &DenyPatterns) -> Vec<Part> {
+fn observe_in_parts(root: &Root, sorted: &mut [(usize, &mut Record)], deny: &DenyPatterns) -> Vec<Part> {
     let count = sorted.len();
     let threads = threads(count);
     if threads == 1 {
-        return vec![observe_part(sorted, "[", count, deny)];
+        return vec![observe_part(root, sorted, "[", count, deny)];
     }
     let size = count.div_ceil(threads);
     let parts: Vec<_> = sorted.chunks_mut(size).enumerate().collect();
     map_parts(parts, |(at, part)| match at {
-        0 => observe_part(part, "[", count, deny),
-        _ => observe_part(part, "", size, deny),
+        0 => observe_part(root, part, "[", count, deny),
+        _ => observe_part(root, part, "", size, deny),
     })
 }
 
 /// Looks at `records` and writes them out after `opening`, into memory for `room` records.
-fn observe_part(records: &mut [(usize, &mut Record)], opening: &str, room: usize, deny: &DenyPatterns) -> Part {
+fn observe_part(
+    root: &Root,
+    records: &mut [(usize, &mut Record)],
+    opening: &str,
+    room: usize,
+    deny: &DenyPatterns,
+) -> Part {
     let mut json = opening.as_bytes().to_vec();
     let mut seen = Vec::with_capacity(room);
     for (_, record) in records {
         if !seen.is_empty() {
             json.push(b',');
         }
-        let liveness = shown::observe_in_place(record);
+        let liveness = shown::observe_in_place(root, record);
         shown::push_json(&mut json, record, liveness, deny);
         if seen.is_empty() {
             json.reserve(room.saturating_mul(json.len() + RECORD_SLACK_BYTES));

@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod attention;
+pub mod chain;
 pub mod context;
 pub mod deliver;
 pub mod demo;
@@ -16,6 +17,7 @@ mod families;
 pub mod fatal;
 pub mod find;
 mod folders;
+pub mod follow;
 pub mod healthcheck;
 pub mod hint;
 pub mod holders;

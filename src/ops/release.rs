@@ -10,6 +10,7 @@ use crate::service::StopSignal;
 use crate::state::{self, SetAside};
 
 use super::context::Context;
+use super::ending::{self, Target};
 use super::holders::{self, Stranger};
 use super::stop::{self, Choice, Stopped};
 
@@ -77,14 +78,20 @@ fn end_unrecorded(context: &Context, unrecorded: &[(Generation, Vec<u32>)], ours
     if unrecorded.is_empty() {
         return Ok(true);
     }
-    let left_files = state::read_all(&context.root)?;
-    let is_ours = |generation: &Generation| {
-        ours.contains(generation) || left_files.iter().any(|evidence| evidence.generation == *generation)
-    };
+    let left_files = state::observe_generations(&context.root, |_| false)?;
     let mut was_none = true;
-    for (generation, pids) in unrecorded.iter().filter(|(generation, _)| is_ours(generation)) {
+    for (generation, pids) in unrecorded {
+        let left = left_files.iter().find(|(_, left)| left.is_kin(generation));
+        if left.is_none() && !ours.iter().any(|one| one.is_kin(generation)) {
+            continue;
+        }
         was_none = false;
         log::warn!("generation {generation} is in no record and lives: pids {pids:?} are ended");
+        if let Some((name, left)) = left {
+            // Its shim may live, and would start it again.
+            ending::end_target(&context.root, &Target::of_generation(&context.root, name, left), context.stop_grace())?;
+            continue;
+        }
         let manners = Manners { signal: StopSignal::default(), grace: context.stop_grace() };
         let outcome = process::stop_marked(Some(generation), None, manners)
             .map_err(|error| Error::io(format!("cannot end what is left of generation {generation}"), error))?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Kind, Result};
+use crate::base::ids::Generation;
 use crate::base::root::Root;
 use crate::base::steps::{Step, reached};
 use crate::lifecycle::claim::Turn;
@@ -15,11 +16,13 @@ use crate::service::{Claim, Identity, Liveness, Record, Status};
 use crate::state::{self, Launch, SetAside};
 
 use super::context::Context;
-use super::{facts, find};
+use super::{chain, facts, find};
 
 /// The name of this verb in claims.
 pub const VERB: &str = "renew";
 
+/// So often orders are looked for that move on meanwhile: each further time needs another life of the service.
+const MOVES_MAX: usize = 10;
 /// How long beyond its grace a service whose time ran out while it was renewed is waited for.
 const FATE_MARGIN: Duration = Duration::from_secs(1);
 
@@ -80,7 +83,8 @@ struct Claimed {
 fn claim(context: &Context, name: &str, ttl_minutes: Option<u64>, maker: &Identity) -> Result<Claimed> {
     let at = EpochMs::now();
     let changed = context.store().change(VERB, |document| {
-        let before = find::find(document, name)?.clone();
+        let there = find::find(document, name)?;
+        let before = chain::observe_newer(&context.root, there, at).unwrap_or_else(|| there.clone());
         if let Some(refusal) = refusal(&before) {
             return Err(refusal);
         }
@@ -106,16 +110,31 @@ pub fn arm(root: &Root, record: &Record) -> Result<()> {
         Err(SignalError::Gone) => return Ok(()),
         Err(why @ (SignalError::Unproven | SignalError::Refused(_))) => return Err(untold(record, why)),
     };
-    let dir = root.run_dir(&record.name, generation);
-    let no_orders = || untold(record, std::io::Error::other(format!("`{}` holds no orders", dir.display())));
-    let orders = state::read_launch(&dir)?.ok_or_else(no_orders)?;
-    // The state is rebuilt from this file when it is lost: by then no command is at the record.
-    let settled = Record { claim: None, ..record.clone() };
-    state::write_launch(&dir, &Launch { ttl_expires_at: record.ttl_expires_at, ..orders }, &settled)?;
+    order(root, record, generation)?;
     reached(Step::RenewOrdered);
     match shim.send(Signal::HUP) {
         Ok(()) | Err(SignalError::Gone) => Ok(()),
         Err(why @ (SignalError::Unproven | SignalError::Refused(_))) => Err(untold(record, why)),
+    }
+}
+
+/// Writes the new end into the shim's orders, which move on with it when it gives its service another life meanwhile.
+fn order(root: &Root, record: &Record, generation: &Generation) -> Result<()> {
+    // The state is rebuilt from this file when it is lost: by then no command is at the record.
+    let settled = Record { claim: None, ..record.clone() };
+    let mut left = MOVES_MAX;
+    loop {
+        left -= 1;
+        let newest = state::newest_life(root, &record.name, generation).unwrap_or_else(|| generation.clone());
+        let dir = root.run_dir(&record.name, &newest);
+        let no_orders = || untold(record, std::io::Error::other(format!("`{}` holds no orders", dir.display())));
+        let ordered = state::read_launch(&dir)?.ok_or_else(no_orders).and_then(|orders| {
+            let orders = Launch { ttl_expires_at: record.ttl_expires_at, ..orders };
+            Ok(state::rewrite_launch(&dir, &orders, &settled)?)
+        });
+        if ordered.is_ok() || left == 0 || dir.is_dir() {
+            return ordered;
+        }
     }
 }
 

@@ -72,7 +72,7 @@ impl Service {
 /// Shows the service of that name; `no-such-service` (exit 6) if there is none.
 pub fn run(context: &Context, name: &str) -> Result<Service> {
     let reading = context.store().read_or_recover("show")?;
-    let seen = shown::observe(find::find(&reading.document, name)?.clone());
+    let seen = shown::observe(&context.root, find::find(&reading.document, name)?.clone());
     let deny = DenyPatterns::new(&context.settings.env_key_deny_patterns);
     let json = shown::json(&seen, &deny);
     let log_tail = logs::last_lines(Path::new(&seen.record.log_path), LOG_LINES).unwrap_or_default();

@@ -3,12 +3,14 @@
 
 use serde_json::Value;
 
+use crate::base::clock::EpochMs;
 use crate::base::json::{PlainObject, from_slice_to_depth};
 use crate::base::redact::{self, DenyPatterns, Secrets};
+use crate::base::root::Root;
 use crate::service::{Liveness, Record};
 use crate::state::{DEPTH_MAX, RecordJson};
 
-use super::facts;
+use super::{chain, facts};
 
 /// Keys of a record whose values are environments.
 const ENV_KEYS: [&str; 2] = ["env", "passed_env"];
@@ -22,15 +24,21 @@ pub struct Seen {
     pub liveness: Liveness,
 }
 
-/// Looks at the process of `record`.
-pub fn observe(mut record: Record) -> Seen {
-    let liveness = observe_in_place(&mut record);
+/// Looks at the process of `record`, and at what its shim has done since it was written.
+pub fn observe(root: &Root, mut record: Record) -> Seen {
+    let liveness = observe_in_place(root, &mut record);
     Seen { record, liveness }
 }
 
 /// The same where the record stands.
-pub(super) fn observe_in_place(record: &mut Record) -> Liveness {
-    let liveness = facts::observe_service(record);
+pub(super) fn observe_in_place(root: &Root, record: &mut Record) -> Liveness {
+    let mut liveness = facts::observe_service(record);
+    if liveness != Liveness::Alive
+        && let Some(newer) = chain::observe_newer(root, record, EpochMs::now())
+    {
+        *record = newer;
+        liveness = facts::observe_service(record);
+    }
     record.alive = match liveness {
         Liveness::Alive => true,
         Liveness::Dead => false,

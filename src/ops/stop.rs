@@ -137,7 +137,7 @@ fn chosen(document: &Document, choice: Choice<'_>) -> Result<Vec<Record>> {
         }
         Choice::Lives(lives) => {
             let is_meant =
-                |record: &&Record| lives.iter().any(|life| life.0 == record.name && life.1 == record.generation);
+                |record: &&Record| lives.iter().any(|life| life.0 == record.name && record.is_kin(life.1.as_ref()));
             found.extend(document.records.iter().filter(is_meant));
         }
     }

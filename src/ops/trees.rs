@@ -100,7 +100,10 @@ impl Trees {
                 self.add_family(identity.pid, members);
             }
         }
-        for pid in generation.and_then(|generation| self.marked.get(generation)).into_iter().flatten() {
+        // Its shim may have given it another life since the record was written.
+        let Some(generation) = generation else { return };
+        let newer = || self.marked.iter().find(|(mark, _)| generation.is_kin(mark)).map(|(_, pids)| pids);
+        for pid in self.marked.get(generation).or_else(newer).into_iter().flatten() {
             self.add_family(*pid, members);
         }
     }

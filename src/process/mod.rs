@@ -6,6 +6,7 @@
 //! `snapshot_linux` and `snapshot_portable` behind `snapshot`, the rest in items of the files that need it. This room does not know records, and decides nothing.
 
 mod abilities;
+mod children;
 mod inherit;
 mod interrupt;
 mod itself;
@@ -25,6 +26,7 @@ mod stopping;
 mod table;
 
 pub use abilities::{Abilities, observe_abilities, observe_unreaped};
+pub use children::observe_children;
 pub use inherit::seal_descriptors;
 pub use interrupt::Interrupt;
 pub use itself::OwnCommand;
@@ -41,8 +43,8 @@ pub use rustix::process::Signal;
 pub use signal::kill_self;
 pub use signal::{Held, SignalError, hold, kill_child, kill_unreaped, signal_of, wait_end_unheld};
 pub use spawn::{
-    MINIONS_GENERATION, MINIONS_NAME, SHIM_ARG0, ServiceStart, ShimStart, SpawnedShim, answer, become_shim, heard_go,
-    start_service, start_shim, system_words,
+    FOLLOWER_ARG0, MINIONS_GENERATION, MINIONS_NAME, SHIM_ARG0, ServiceStart, ShimStart, SpawnedShim, answer,
+    become_shim, heard_go, start_follower, start_service, start_shim, system_words,
 };
 pub use stopping::{Manners, StopOutcome, stop_marked};
 pub use table::{Table, observe_marked, observe_shims, observe_strays};

@@ -16,6 +16,8 @@ use super::look::observe_identity;
 
 /// The name that the program is called by when it is to be a shim; what `ps` shows.
 pub const SHIM_ARG0: &str = "minions-shim";
+/// The name that the program is called by when it is to bring a record up to what a shim has done; what `ps` shows.
+pub const FOLLOWER_ARG0: &str = "minions-follow";
 /// In a service's environment: the name of its record.
 pub const MINIONS_NAME: &str = "MINIONS_MANAGED_NAME";
 /// In a service's environment: its generation, the mark by which its processes are found.
@@ -82,6 +84,19 @@ pub fn start_shim(run_dir: &Path) -> io::Result<SpawnedShim> {
             Err(io::Error::other(format!("the shim ended at once: {status}")))
         }
     }
+}
+
+/// Starts a follower of the shim that this process is, for `run_dir`; its pid.
+#[expect(clippy::disallowed_methods, reason = "the one place that starts followers")]
+pub fn start_follower(run_dir: &Path) -> io::Result<u32> {
+    #[cfg(debug_assertions)]
+    if let Some(world) = crate::base::world::here() {
+        return world.start_follower(run_dir);
+    }
+    let mut command = Command::new(own_program()?);
+    command.arg0(FOLLOWER_ARG0).arg(run_dir).env_clear();
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    Ok(child.id())
 }
 
 impl SpawnedShim {

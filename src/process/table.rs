@@ -64,7 +64,7 @@ impl Table {
     }
 }
 
-/// Every living process that carries `generation`'s mark in its environment, with all of its descendants: what is left of
+/// Every living process that carries the mark of `generation`, or of its kin, in its environment, with all of its descendants: what is left of
 /// a generation whose shim is gone. A process that cleared its environment and lost its parent is not found; the shim,
 /// while it lives, knows those too. For want of open files it is an error: nobody is left out for that.
 pub fn observe_marked(generation: &Generation) -> io::Result<Vec<Identity>> {
@@ -72,7 +72,7 @@ pub fn observe_marked(generation: &Generation) -> io::Result<Vec<Identity>> {
     let mut found = Vec::new();
     let mut known = HashSet::from([own_pid()]);
     for identity in table.all() {
-        if known.contains(&identity.pid) || observe_mark(identity.pid)?.as_ref() != Some(generation) {
+        if known.contains(&identity.pid) || !observe_mark(identity.pid)?.is_some_and(|mark| mark.is_kin(generation)) {
             continue;
         }
         let family = std::iter::once(identity.clone()).chain(table.descendants(identity.pid));

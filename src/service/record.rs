@@ -120,6 +120,15 @@ impl Record {
         Scope { project: self.owner.project.clone(), worktree: self.worktree.clone() }
     }
 
+    /// Whether the record is about `generation`, or about another life by the same shim.
+    pub fn is_kin(&self, generation: Option<&Generation>) -> bool {
+        match (&self.generation, generation) {
+            (Some(own), Some(other)) => own.is_kin(other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
     /// Whether nobody has worked on the record since it was `then`. Health may have changed.
     pub fn is_same_life(&self, then: &Self) -> bool {
         self.generation == then.generation

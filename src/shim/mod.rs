@@ -3,10 +3,14 @@
 //!
 //! The way of a shim: leave the caller's session and descriptors, become the reaper of all descendants, wait for the
 //! word, start the service, answer, and sleep in one system call (`wait`) until the service ends, its time to live is
-//! over or somebody asks for a stop. Then end the whole tree (`tree`), write down how it ended, and go. What it knows
-//! is in its run folder, in files that carry a format version: it may outlive the program that started it.
+//! over or somebody asks for a stop. Then end the whole tree (`tree`), write down how it ended, and go; or, where the
+//! service is to be started again, begin another life of it (`service`) and have the record follow (`follower`):
+//! docs/design/restarts.md. What it knows is in its run folder, in files that carry a format version: it may outlive the
+//! program that started it.
 
+mod follower;
 mod life;
+mod service;
 #[cfg(debug_assertions)]
 mod steps;
 mod tree;
@@ -16,26 +20,38 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::base::clock::EpochMs;
-use crate::base::files;
+use crate::base::clock::{EpochMs, monotonic};
 use crate::base::steps::{Step, reached};
-use crate::process::{self, SHIM_ARG0, ServiceStart, ShimStart, answer, heard_go};
-use crate::service::{ExitRecord, Identity};
-use crate::state::{self, Launch, Started};
+use crate::process::{self, FOLLOWER_ARG0, SHIM_ARG0, ShimStart, answer, heard_go};
+use crate::state::{self, Ended, Next};
 
-use life::{Action, Life};
+use follower::Follower;
+use life::{Action, Life, Seen};
+use service::{Began, Service};
 use wait::Waiter;
 
-/// Whether this process was started as a shim, and for which run folder.
-pub fn invoked() -> Option<PathBuf> {
+/// As what else than a command this process was started, and for which run folder.
+#[derive(Debug)]
+pub enum Invoked {
+    /// As a shim.
+    Shim(PathBuf),
+    /// By a shim, so that the record follows it.
+    Follower(PathBuf),
+}
+
+/// Whether this process was started by ourselves, for something else than a command.
+pub fn invoked() -> Option<Invoked> {
     let mut args = std::env::args_os();
-    (args.next()? == SHIM_ARG0).then(|| args.next().map(PathBuf::from)).flatten()
+    let name = args.next()?;
+    let (is_shim, is_follower) = (name == SHIM_ARG0, name == FOLLOWER_ARG0);
+    let run_dir = args.next().map(PathBuf::from).filter(|_| is_shim || is_follower)?;
+    #[cfg(debug_assertions)]
+    steps::arm(&run_dir);
+    Some(if is_shim { Invoked::Shim(run_dir) } else { Invoked::Follower(run_dir) })
 }
 
 /// The life of a shim, from its first moment to its last.
 pub fn main(run_dir: &Path) -> ExitCode {
-    #[cfg(debug_assertions)]
-    steps::arm(run_dir);
     let prepared = process::become_shim().and_then(|()| Waiter::new());
     reached(Step::ShimBorn);
     if !heard_go() {
@@ -46,15 +62,17 @@ pub fn main(run_dir: &Path) -> ExitCode {
     let started = prepared.and_then(|waiter| {
         let launch = state::read_launch(run_dir).map_err(|error| crate::base::error::Error::from(error).chain())?;
         let launch = launch.ok_or_else(|| format!("`{}` holds no orders", run_dir.display()))?;
-        let service = start(run_dir, &launch)?;
-        Ok((waiter, launch, service))
+        let me = process::own_identity().map_err(|error| format!("the shim cannot see itself: {error}"))?;
+        state::write_shim(run_dir, &me).map_err(service::noted)?;
+        reached(Step::ShimNoted);
+        let (service, identity) = Service::begin(run_dir, launch)?;
+        Ok((waiter, service, identity))
     });
     match started {
-        Ok((waiter, launch, service)) => {
-            let pid = service.pid;
-            answer(&ShimStart::Started { service });
+        Ok((waiter, service, identity)) => {
+            answer(&ShimStart::Started { service: identity });
             reached(Step::ShimAnswered);
-            live(run_dir, &launch, pid, &waiter)
+            Shim::new(service, waiter).live()
         }
         Err(why) => {
             answer(&ShimStart::Refused(why));
@@ -63,72 +81,126 @@ pub fn main(run_dir: &Path) -> ExitCode {
     }
 }
 
-/// Starts the service and writes down who it and this shim are.
-fn start(run_dir: &Path, launch: &Launch) -> Result<Identity, String> {
-    let me = process::own_identity().map_err(|error| format!("the shim cannot see itself: {error}"))?;
-    let log = files::open_append(Path::new(&launch.log_path))
-        .map_err(|error| format!("the log `{}` cannot be opened: {error}", launch.log_path))?;
-    let noted = |error: state::Error| crate::base::error::Error::from(error).chain();
-    state::write_shim(run_dir, &me).map_err(noted)?;
-    reached(Step::ShimNoted);
-    let pid = process::start_service(&ServiceStart {
-        program: Path::new(&launch.program),
-        args: &launch.args,
-        cwd: Some(Path::new(&launch.cwd)).filter(|cwd| !cwd.as_os_str().is_empty()),
-        env: &launch.env,
-        log: &log,
-    })?;
-    reached(Step::ShimForked);
-    // A service that has ended already is a zombie of ours and still has its entry in the process table.
-    let seen = process::observe_child_identity(pid).map_err(|error| format!("the service cannot be seen: {error}"));
-    let written = seen.and_then(|service| {
-        let started = Started { service: service.clone(), at: EpochMs::now() };
-        state::write_service(run_dir, &started).map(|()| service).map_err(noted)
-    });
-    match &written {
-        Ok(_) => reached(Step::ShimWritten),
-        // A service that nobody could find again must not live.
-        Err(_) => tree::kill_all(pid, &launch.generation),
-    }
-    written
+/// A shim whose service has been started.
+struct Shim {
+    service: Service,
+    waiter: Waiter,
+    life: Life,
+    reaped: tree::Reaped,
+    /// How the present life has ended, once it has.
+    ended: Option<Ended>,
+    follower: Follower,
+    expires_at: Option<EpochMs>,
 }
 
-/// Sleeps, and acts on what wakes it, until no descendant is left.
-fn live(run_dir: &Path, launch: &Launch, main_pid: u32, waiter: &Waiter) -> ExitCode {
-    let mut life = Life::new(Duration::from_millis(launch.grace_ms));
-    let mut expires_at = launch.ttl_expires_at;
-    let mut reaped = tree::Reaped::default();
-    waiter.arm(expires_at);
-    loop {
-        let woken = waiter.wait([life.deadline(), reaped.deadline()].into_iter().flatten().min());
+impl Shim {
+    fn new(service: Service, waiter: Waiter) -> Self {
+        let launch = service.launch();
+        let (life, expires_at) = (Life::new(Duration::from_millis(launch.grace_ms)), launch.ttl_expires_at);
+        let (reaped, follower) = (tree::Reaped::default(), Follower::default());
+        Self { service, waiter, life, reaped, ended: None, follower, expires_at }
+    }
+
+    /// Sleeps, and acts on what wakes it, until no descendant is left and no life is to come.
+    fn live(mut self) -> ExitCode {
+        self.waiter.arm(self.expires_at);
+        loop {
+            let seen = self.sleep();
+            self.note_end(seen);
+            let is_over = match self.life.next(seen, monotonic()) {
+                Action::Sleep => false,
+                Action::Terminate => {
+                    tree::terminate(self.service.generation(), &self.follower, self.service.launch().stop_signal);
+                    false
+                }
+                Action::Kill => {
+                    tree::kill(self.service.generation(), &self.follower);
+                    false
+                }
+                Action::Await => {
+                    self.follower.want(self.service.dir());
+                    false
+                }
+                Action::Begin => self.begin_next(),
+                Action::Leave => true,
+            };
+            if is_over {
+                return self.leave();
+            }
+            self.follower.catch_up(self.service.dir());
+        }
+    }
+
+    /// Sleeps until something happens, and looks what.
+    fn sleep(&mut self) -> Seen {
+        let deadline = [self.life.deadline(), self.reaped.deadline()].into_iter().flatten().min();
+        let woken = self.waiter.wait(deadline);
         if woken.reread
-            && let Ok(Some(renewed)) = state::read_launch(run_dir)
+            && let Ok(Some(renewed)) = state::read_launch(self.service.dir())
         {
-            expires_at = renewed.ttl_expires_at;
+            self.expires_at = renewed.ttl_expires_at;
         }
-        waiter.arm(expires_at);
-        reaped.reap(main_pid, &launch.generation);
-        let is_expired = expires_at.is_some_and(|at| EpochMs::now() >= at);
-        let action = life.next(woken.stop, is_expired, reaped.main_exit.is_some());
-        if let Some(exit) = reaped.main_exit
-            && !reaped.is_recorded
-        {
+        self.waiter.arm(self.expires_at);
+        self.reaped.reap(self.service.main_pid(), self.service.generation(), &mut self.follower);
+        Seen {
+            is_asked: woken.stop,
+            is_expired: self.expires_at.is_some_and(|at| EpochMs::now() >= at),
+            has_ended: self.reaped.main_exit.is_some(),
+            is_alone: self.reaped.is_alone,
+        }
+    }
+
+    /// Judges the end of the life as soon as it is seen, and writes it down.
+    fn note_end(&mut self, seen: Seen) {
+        let Some(exit) = self.reaped.main_exit.filter(|_| !self.reaped.is_recorded) else { return };
+        if self.ended.is_none() {
             reached(Step::ShimReaped);
-            let record = ExitRecord { exit, cause: life.cause(), at: EpochMs::now() };
-            // On a full disk the next turn tries again; after the last one the exit stays unknown.
-            reaped.is_recorded = state::write_exit(run_dir, &record).is_ok();
-            reached(Step::ShimExitWritten);
         }
-        if reaped.is_alone {
-            // By this, others know that none is left. If it fails, they look for themselves.
-            drop(state::remove_shim(run_dir));
-            reached(Step::ShimAlone);
-            return ExitCode::SUCCESS;
+        let judge = || self.service.judge(exit, self.life.cause(), self.life.is_last(seen));
+        let ended = self.ended.take().unwrap_or_else(judge);
+        // On a full disk the next turn tries again; after the last one the exit stays unknown.
+        self.reaped.is_recorded = self.service.note_end(&ended);
+        reached(Step::ShimExitWritten);
+        self.decide(ended);
+    }
+
+    /// Goes by what was decided with the end of a life.
+    fn decide(&mut self, ended: Ended) {
+        match ended.next {
+            Next::Again { at } => self.life.decide_again(monotonic() + at.since(EpochMs::now())),
+            Next::Over | Next::GaveUp { .. } => {}
         }
-        match action {
-            Action::Sleep => {}
-            Action::Terminate => tree::terminate(&launch.generation),
-            Action::Kill => tree::kill(&launch.generation),
+        self.ended = Some(ended);
+    }
+
+    /// Begins another life; says whether the shim is to leave.
+    fn begin_next(&mut self) -> bool {
+        match self.service.begin_next(&mut self.follower) {
+            Began::Up => {
+                (self.reaped, self.ended) = (tree::Reaped::default(), None);
+                self.life.begun();
+                self.follower.want(self.service.dir());
+            }
+            Began::Barred => return true,
+            Began::Refused(why) => {
+                let ended = self.service.judge_refusal(why);
+                self.service.note_end(&ended);
+                self.reaped = tree::Reaped::default();
+                self.life.refused(monotonic());
+                self.decide(ended);
+            }
         }
+        false
+    }
+
+    /// The last act.
+    fn leave(mut self) -> ExitCode {
+        // By this, others know that none is left. If it fails, they look for themselves.
+        drop(state::remove_shim(self.service.dir()));
+        reached(Step::ShimAlone);
+        if matches!(self.ended, Some(Ended { next: Next::GaveUp { .. }, .. })) {
+            self.follower.want_last(self.service.dir());
+        }
+        ExitCode::SUCCESS
     }
 }

@@ -12,7 +12,9 @@ use rustix::process::{Signal, WaitOptions, WaitStatus};
 use crate::base::clock::{monotonic, pause};
 use crate::base::ids::{Generation, own_pid};
 use crate::process::{Held, Table, hold, kill_child, observe_strays};
-use crate::service::Exit;
+use crate::service::{Exit, StopSignal};
+
+use super::follower::Follower;
 
 /// The time between two looks for strays, while nobody else of the tree is left.
 const STRAYS_PAUSE: Duration = Duration::from_millis(20);
@@ -42,15 +44,19 @@ impl Reaped {
     }
 
     /// Reaps every child that has ended.
-    pub(super) fn reap(&mut self, main_pid: u32, generation: &Generation) {
+    pub(super) fn reap(&mut self, main_pid: u32, generation: &Generation, follower: &mut Follower) {
         loop {
             match wait_child(WaitOptions::NOHANG) {
                 Ok(Some((pid, exit))) => {
-                    if pid == main_pid {
+                    if !follower.note_end(pid) && pid == main_pid {
                         self.main_exit = Some(exit);
                     }
                 }
-                Ok(None) => return,
+                Ok(None) => {
+                    // What descends from the follower alone is none of the service's.
+                    self.is_alone = follower.is_only_child();
+                    return;
+                }
                 Err(Errno::CHILD) => {
                     // Without a listing there may be some.
                     self.has_strays = observe_strays(generation).map_or(true, |strays| !strays.is_empty());
@@ -90,44 +96,61 @@ fn exit_of(status: WaitStatus) -> Exit {
     }
 }
 
-/// Asks every descendant to end.
-pub(super) fn terminate(generation: &Generation) {
-    let tree = observe_tree(generation);
-    send_all(&tree, Signal::TERM);
-    // A stopped process takes its SIGTERM only once it goes on.
+/// Asks every descendant to end, by `signal`.
+pub(super) fn terminate(generation: &Generation, follower: &Follower, signal: StopSignal) {
+    let tree = observe_tree(generation, follower);
+    send_all(&tree, process_signal(signal));
+    // A stopped process takes its signal only once it goes on.
     send_all(&tree, Signal::CONT);
 }
 
 /// Kills every descendant that is there now; the caller repeats it until none is left.
-pub(super) fn kill(generation: &Generation) {
+pub(super) fn kill(generation: &Generation, follower: &Follower) {
     // All are frozen before the first is killed, so that none forks meanwhile.
-    let tree = observe_tree(generation);
+    let tree = observe_tree(generation, follower);
     send_all(&tree, Signal::STOP);
-    send_all(&observe_tree(generation), Signal::KILL);
+    send_all(&observe_tree(generation, follower), Signal::KILL);
 }
 
 /// Kills until none is left, when there is no time for manners. The service itself dies even where the process table cannot
 /// be seen; if there are others then, whoever asked for the start finds them by their mark.
-pub(super) fn kill_all(main_pid: u32, generation: &Generation) {
+pub(super) fn kill_all(main_pid: u32, generation: &Generation, follower: &mut Follower) {
     let mut reaped = Reaped::default();
     for _ in 0..KILL_ALL_ROUNDS_MAX {
-        kill(generation);
+        kill(generation, follower);
         if reaped.main_exit.is_none() {
             kill_child(main_pid);
         }
         // Nothing else tells of the end of children here.
         pause(KILL_ALL_PAUSE);
-        reaped.reap(main_pid, generation);
+        reaped.reap(main_pid, generation, follower);
         if reaped.is_alone {
             return;
         }
     }
 }
 
-fn observe_tree(generation: &Generation) -> Vec<Held> {
+fn process_signal(signal: StopSignal) -> Signal {
+    match signal {
+        StopSignal::Term => Signal::TERM,
+        StopSignal::Int => Signal::INT,
+        StopSignal::Quit => Signal::QUIT,
+        StopSignal::Hup => Signal::HUP,
+        StopSignal::Usr1 => Signal::USR1,
+        StopSignal::Usr2 => Signal::USR2,
+        StopSignal::Kill => Signal::KILL,
+    }
+}
+
+/// Every descendant but the follower and those below it.
+fn observe_tree(generation: &Generation, follower: &Follower) -> Vec<Held> {
     // Without a listing nobody can be signalled; the next turn looks again.
     let Ok(table) = Table::observe() else { return Vec::new() };
     let mut tree = table.descendants(own_pid());
+    if let Some(pid) = follower.pid() {
+        let its_own = table.descendants(pid);
+        tree.retain(|identity| identity.pid != pid && !its_own.contains(identity));
+    }
     tree.extend(observe_strays(generation).unwrap_or_default());
     tree.iter().filter_map(|identity| hold(identity).ok()).collect()
 }

@@ -23,15 +23,15 @@ use super::{DEPTH_MAX, Error};
 
 /// A launch file holds one record (a sidecar of at most 1 MiB holds its spec) and one environment.
 const LAUNCH_BYTES_MAX: u64 = 4 << 20;
-/// The other files are one line.
-const SMALL_BYTES_MAX: u64 = 4 << 10;
+/// The other files are one line; that of an end holds the moments of all starts that count (`max_restarts`).
+const SMALL_BYTES_MAX: u64 = 64 << 10;
 
 /// What a shim is to do: `launch.json` without the record in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Launch {
     /// The record's name.
     pub name: String,
-    /// The life that the shim is about.
+    /// The first life that the shim starts; those after it are its kin.
     pub generation: Generation,
     /// The program, resolved.
     pub program: String,
@@ -54,8 +54,6 @@ pub struct Launch {
     /// What that is decided by. The file holds only the history of failures and starts; the rest comes back as if
     /// nothing had happened.
     pub progress: Progress,
-    /// The generation that the shim was born with; the same as `generation` until it starts another one by itself.
-    pub origin: Generation,
 }
 
 /// A service that was spawned.
@@ -65,6 +63,47 @@ pub struct Started {
     pub service: Identity,
     /// When it was spawned.
     pub at: EpochMs,
+    /// In which life.
+    pub generation: Generation,
+}
+
+/// How a life ended, and what its shim has decided by that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Which life.
+    pub generation: Generation,
+    /// How. Unknown too if it was never begun: then `refusal` says why.
+    pub exit: ExitRecord,
+    /// Why the service could not be started, in one sentence.
+    pub refusal: Option<String>,
+    /// What comes next.
+    pub next: Next,
+    /// The history of failures and starts with this end in it; the rest is as if nothing had happened.
+    pub progress: Progress,
+}
+
+/// What a shim does after the end of a life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It goes.
+    Over,
+    /// It starts the service again.
+    Again {
+        /// When.
+        at: EpochMs,
+    },
+    /// It goes, since the service has been started again too often.
+    GaveUp {
+        /// Why, in one sentence.
+        why: String,
+    },
+}
+
+impl Ended {
+    /// One that nothing follows.
+    pub fn for_good(generation: Generation, exit: ExitRecord) -> Self {
+        Self { generation, exit, refusal: None, next: Next::Over, progress: Progress::default() }
+    }
 }
 
 /// All that is left of one generation. What is absent was not written, or cannot be read: `unreadable` says which.
@@ -139,7 +178,8 @@ fn read_generation(name: String, generation: Generation, dir: &Path) -> Evidence
     let mut unreadable = Vec::new();
     let launch = kept(read_launch(dir), &mut unreadable);
     let record = kept(read_record(dir), &mut unreadable).filter(|record| {
-        let fits = record.name == name && record.generation.as_ref().is_none_or(|its| *its == generation);
+        // A shim renames its folder for each life, and leaves its orders as they are.
+        let fits = record.name == name && record.generation.as_ref().is_none_or(|its| its.is_kin(&generation));
         if !fits {
             unreadable.push(format!("`{}` holds the record of another generation", dir.join(LAUNCH).display()));
         }
@@ -192,6 +232,11 @@ pub fn is_refused(dir: &Path) -> bool {
 /// Writes the shim's orders, with `record` beside them; makes the folder.
 pub fn write_launch(dir: &Path, launch: &Launch, record: &Record) -> Result<(), Error> {
     files::create_dir(dir).map_err(|error| Error::io(format!("cannot make `{}`", dir.display()), error))?;
+    rewrite_launch(dir, launch, record)
+}
+
+/// The same where the folder must be there: its shim may have renamed it meanwhile.
+pub fn rewrite_launch(dir: &Path, launch: &Launch, record: &Record) -> Result<(), Error> {
     write(dir, LAUNCH, &LaunchFile::new(launch, RecordJson(record)))
 }
 
@@ -228,17 +273,35 @@ pub fn write_service(dir: &Path, started: &Started) -> Result<(), Error> {
 
 /// Reads who the service is.
 pub fn read_service(dir: &Path) -> Result<Option<Started>, Error> {
-    read(dir, SERVICE, SMALL_BYTES_MAX, ServiceFile::into_started)
+    let its_own = its_generation(dir);
+    read(dir, SERVICE, SMALL_BYTES_MAX, |file: ServiceFile| file.into_started(its_own))
 }
 
-/// Writes how the service ended.
-pub fn write_exit(dir: &Path, exit: &ExitRecord) -> Result<(), Error> {
-    write(dir, EXIT, &ExitFile::new(exit))
+/// Writes how a life ended.
+pub fn write_exit(dir: &Path, ended: &Ended) -> Result<(), Error> {
+    write(dir, EXIT, &ExitFile::new(ended))
 }
 
-/// Reads how the service ended.
+/// Reads how the last life ended that did; the newest may have begun since.
+pub fn read_ended(dir: &Path) -> Result<Option<Ended>, Error> {
+    let its_own = its_generation(dir);
+    read(dir, EXIT, SMALL_BYTES_MAX, |file: ExitFile| file.into_ended(its_own))
+}
+
+/// Reads how the newest life ended; `None` if it has not, or nobody saw it.
 pub fn read_exit(dir: &Path) -> Result<Option<ExitRecord>, Error> {
-    read(dir, EXIT, SMALL_BYTES_MAX, ExitFile::into_exit)
+    let Some(ended) = read_ended(dir)? else { return Ok(None) };
+    // Read later, so that an end that is older than what it says is never taken for the newest.
+    let started = read_service(dir)?;
+    let is_newest = started.is_none_or(|started| started.generation <= ended.generation);
+    Ok(is_newest.then_some(ended.exit))
+}
+
+/// The generation that a run folder is named after, barred or not. A file that does not say which life it is about, as older
+/// versions wrote them, is about that one.
+fn its_generation(dir: &Path) -> Option<Generation> {
+    let word = dir.file_name()?.to_str()?;
+    Generation::parse(word.strip_suffix(BARRED).unwrap_or(word))
 }
 
 /// Marks that somebody is about to end this generation.
@@ -296,7 +359,7 @@ fn read<W: DeserializeOwned, T>(
 }
 
 /// Names and paths of the folders in `dir`, sorted; none if it is not there.
-fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
+pub(super) fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
     let failed = |error: io::Error| Error::io(format!("cannot list `{}`", dir.display()), error);
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,

@@ -10,6 +10,7 @@ mod error;
 mod etag;
 mod evidence;
 mod group;
+mod lives;
 mod rebuild;
 mod store;
 mod wire;
@@ -19,10 +20,11 @@ pub use document::{DEPTH_MAX, Document, Malformed, VERSION};
 pub use error::Error;
 pub use etag::{etag, etag_of_array, etag_shown};
 pub use evidence::{
-    Evidence, Launch, Started, is_ending, is_refused, mark_ending, observe_generations, read_all, read_exit,
-    read_launch, read_one, read_service, read_shim, remove_shim, write_exit, write_launch, write_reserves,
-    write_service, write_shim,
+    Ended, Evidence, Launch, Next, Started, is_ending, is_refused, mark_ending, observe_generations, read_all,
+    read_ended, read_exit, read_launch, read_one, read_service, read_shim, remove_shim, rewrite_launch, write_exit,
+    write_launch, write_reserves, write_service, write_shim,
 };
 pub use group::GroupCommit;
+pub use lives::{barred_life, newest_life, remove_lives};
 pub use store::{AsideKind, Changed, Exclusive, Reading, STATE_BYTES_MAX, SetAside, Store};
 pub use wire::{Glimpse, OwnText, RecordJson, record_from_json, record_to_json};

@@ -35,6 +35,9 @@ mod refused;
 mod release;
 mod renew;
 mod restart;
+mod restarts;
+#[cfg(debug_assertions)]
+mod restarts_steps;
 mod rotation;
 mod run;
 mod scopes;

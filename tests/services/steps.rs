@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use minions_managed::base::steps::Step;
 use serde_json::json;
 
+use crate::restarts_steps;
 use crate::support::{World, is_alive, kill, pid_of, ran, wait_for};
 use crate::truth::{NAMES, await_orphans, expect_no_finding, expect_truth, specs};
 
@@ -300,7 +301,7 @@ fn check(case: &Case) {
     }
 }
 
-fn expect_true_after_reconcile(world: &World, story: &str) {
+pub(crate) fn expect_true_after_reconcile(world: &World, story: &str) {
     await_orphans(world);
     let told = world.run(&["reconcile", "--format", "json"]);
     assert_eq!(told.code, Some(0), "{story}: {told:?}");
@@ -413,8 +414,9 @@ fn a_rotation_that_dies_at_a_step_loses_no_line() {
 #[test]
 fn every_step_has_a_case() {
     let of_cases = CASES.iter().flat_map(|case| case.steps.iter().copied().flatten());
+    let of_shims = SHIM_START.iter().chain(&SHIM_END).chain(&restarts_steps::SHIM).chain(&restarts_steps::FOLLOWER);
     let tried: BTreeSet<Step> =
-        of_cases.chain(&SHIM_START).chain(&SHIM_END).chain(&ROTATION).chain(&crate::journal::STEPS).copied().collect();
+        of_cases.chain(of_shims).chain(&ROTATION).chain(&crate::journal::STEPS).copied().collect();
     let all: BTreeSet<Step> = Step::ALL.iter().copied().collect();
     assert_eq!(all.difference(&tried).collect::<Vec<_>>(), Vec::<&Step>::new());
 }

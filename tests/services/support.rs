@@ -279,6 +279,12 @@ pub(crate) fn shim_of(record: &Value) -> u32 {
     u32::try_from(record["process"]["shim_pid"].as_u64().unwrap()).unwrap()
 }
 
+/// Living processes of services: those that carry a generation's mark.
+pub(crate) fn marked(world: &World) -> Vec<u32> {
+    let is_marked = |pid: &u32| variable(*pid, "MINIONS_MANAGED_GENERATION").is_some();
+    world.processes().into_iter().filter(is_marked).collect()
+}
+
 fn all_pids() -> Vec<u32> {
     std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
 }

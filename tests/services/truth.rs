@@ -72,6 +72,7 @@ pub(crate) fn expect_no_finding(world: &World, story: &str) {
 fn complaints(world: &World) -> Vec<String> {
     let mut complaints = Vec::new();
     let mut recorded = BTreeSet::new();
+    let mut running = 0;
     let may_lack_shim = weaker("a service whose shim is killed");
     for record in world.records() {
         let name = record["name"].as_str().expect("a name").to_owned();
@@ -81,22 +82,28 @@ fn complaints(world: &World) -> Vec<String> {
                 complaints.push(format!("{name}: its `{key}` is left: {}", record[key]));
             }
         }
+        // What waits for its next start has no process; its shim, if it has one, waits as well.
+        let is_waiting = record["status"] == "backoff" && record["pid"].is_null() && record["next_at"].is_i64();
         let is_running = record["status"] == "running"
             && is_alive(pid_of(&record))
             && (is_alive(shim_of(&record)) || may_lack_shim)
             && variable(pid_of(&record), "MINIONS_MANAGED_GENERATION").as_deref() == Some(&generation);
-        if !is_running {
+        running += usize::from(is_running);
+        if !is_running && !is_waiting {
             complaints.push(format!("{name}: it is `{}`, and not as recorded: {record}", record["status"]));
         }
-        if !world.root().join("engine/managed-run").join(&name).join(&generation).join("launch.json").exists() {
+        let run_dir = world.root().join("engine/managed-run").join(&name).join(&generation);
+        // What is dead and waits for its next start has all that its shim left in its record.
+        if !is_waiting && !run_dir.join("launch.json").exists() {
             complaints.push(format!("{name}: its run folder is gone"));
         }
         recorded.insert(generation);
     }
     let living: BTreeSet<String> = world.live_generations().into_iter().collect();
     complaints.extend(living.difference(&recorded).map(|lost| format!("{lost} lives and is in no record")));
-    if world.shims().len() != recorded.len() && !(may_lack_shim && world.shims().len() < recorded.len()) {
-        complaints.push(format!("{} shims for {} records", world.shims().len(), recorded.len()));
+    let shims = world.shims().len();
+    if shims > recorded.len() || shims < running && !may_lack_shim {
+        complaints.push(format!("{shims} shims for {} records, of which {running} run", recorded.len()));
     }
     let folders = run_folders(&world.root().join("engine/managed-run"));
     complaints.extend(folders.difference(&recorded).map(|left| format!("the folder of {left} is left")));

@@ -6,7 +6,7 @@ use minions_managed::base::root::Root;
 use minions_managed::service::{
     Exit, ExitCause, ExitRecord, Identity, Liveness, Process, Progress, Record, Status, StopSignal,
 };
-use minions_managed::state::{self, AsideKind, DEPTH_MAX, Launch, Started};
+use minions_managed::state::{self, AsideKind, DEPTH_MAX, Ended, Launch, Next, Started};
 use serde_json::json;
 
 use crate::samples::{process, record, root, store};
@@ -32,8 +32,11 @@ fn launch(record: &Record) -> Launch {
         stop_signal: StopSignal::Term,
         restart: None,
         progress: Progress::default(),
-        origin: record.generation.clone().expect("samples have one"),
     }
+}
+
+fn its(record: &Record) -> Generation {
+    record.generation.clone().expect("samples have one")
 }
 
 /// One generation of `name`, the `age`-th, as a shim leaves it.
@@ -46,11 +49,11 @@ fn leave(root: &Root, name: &str, age: u8, processes: Option<&Process>, exit: Op
     state::write_launch(&dir, &launch(&record), &record).expect("the root is ours");
     if let Some(Process { service, shim }) = processes {
         state::write_shim(&dir, shim).expect("the root is ours");
-        let started = Started { service: service.clone(), at: EpochMs(7) };
+        let started = Started { service: service.clone(), at: EpochMs(7), generation: its(&record) };
         state::write_service(&dir, &started).expect("the root is ours");
     }
     if let Some(exit) = exit {
-        state::write_exit(&dir, &exit).expect("the root is ours");
+        state::write_exit(&dir, &Ended::for_good(its(&record), exit)).expect("the root is ours");
     }
     record
 }
@@ -67,7 +70,7 @@ fn orders_of_a_life_with_a_policy_come_back_and_those_of_old_are_read_as_ever() 
     // Nothing stands in the file that did not before there were policies, so that one from then reads the same.
     let text = std::fs::read_to_string(dir.join("launch.json")).unwrap();
     let (orders, _record) = text.split_once("\"record\":").unwrap();
-    for key in ["stop_signal", "restart", "failures_in_row", "recent_starts", "origin"] {
+    for key in ["stop_signal", "restart", "failures_in_row", "recent_starts"] {
         assert!(!orders.contains(key), "{orders}");
     }
     assert_eq!(state::read_launch(&dir).unwrap(), Some(plain.clone()));
@@ -81,10 +84,9 @@ fn orders_of_a_life_with_a_policy_come_back_and_those_of_old_are_read_as_ever() 
         stop_signal: StopSignal::Int,
         restart: record.spec.lifecycle.restart.clone(),
         progress: history.clone(),
-        origin: Generation::parse(&format!("g{:024x}", 1)).unwrap(),
         ..plain
     };
-    assert!(orders.restart.is_some() && orders.origin != orders.generation);
+    assert!(orders.restart.is_some());
     // Of the rest of a record's memory a shim knows nothing.
     let told = Launch { progress: record.progress.clone(), ..orders.clone() };
     let told = Launch { progress: Progress { next_at: Some(EpochMs(8)), ..history }, ..told };
@@ -108,6 +110,41 @@ fn record_of_any_content_that_the_state_file_takes_is_read_back() {
 }
 
 #[test]
+fn end_of_a_life_is_its_own_and_comes_back_with_what_follows() {
+    let (_dir, root) = root();
+    let first = leave(&root, "web", 1, Some(&process(50)), None);
+    let dir = root.run_dir("web", &its(&first));
+    let second = its(&first).successor(EpochMs(50));
+    let history = Progress { failures_in_row: 2, recent_starts: vec![EpochMs(3)], restarts: 4, ..Progress::default() };
+    for next in [Next::Over, Next::Again { at: EpochMs(9) }, Next::GaveUp { why: "too often".into() }] {
+        let next_at = if let Next::Again { at } = &next { Some(*at) } else { None };
+        let progress = Progress { next_at, ..history.clone() };
+        let refusal = Some("there is no such program".to_owned());
+        let ended = Ended { generation: its(&first), exit: EXIT, refusal, next, progress };
+        state::write_exit(&dir, &ended).unwrap();
+        assert_eq!(state::read_ended(&dir).unwrap(), Some(ended));
+        assert_eq!(state::read_exit(&dir).unwrap(), Some(EXIT));
+    }
+    // The folder moves on, and a second life begins in it: of its end nothing is known.
+    let moved = root.run_dir("web", &second);
+    std::fs::rename(&dir, &moved).unwrap();
+    let started = Started { service: process(60).service, at: EpochMs(51), generation: second.clone() };
+    state::write_service(&moved, &started).unwrap();
+    assert_eq!(state::read_exit(&moved).unwrap(), None);
+    assert_eq!(state::read_ended(&moved).unwrap().map(|ended| ended.generation), Some(its(&first)));
+    let evidence = state::read_one(&moved).unwrap();
+    assert_eq!((evidence.unreadable, evidence.record.map(|it| it.name)), (Vec::new(), Some("web".to_owned())));
+    // Files of before there were several lives say nothing of which they are about.
+    for file in ["service.json", "exit.json"] {
+        let text = std::fs::read_to_string(moved.join(file)).unwrap();
+        let (its_first, its_second) = (format!("\"{}\"", its(&first)), format!("\"{second}\""));
+        std::fs::write(moved.join(file), text.replace(&its_first, "null").replace(&its_second, "null")).unwrap();
+    }
+    assert_eq!(state::read_exit(&moved).unwrap(), Some(EXIT));
+    assert_eq!(state::read_service(&moved).unwrap(), Some(started));
+}
+
+#[test]
 fn evidence_is_read_back_as_it_was_written() {
     for exit in [Exit::Code(0), Exit::Code(255), Exit::Signal(15), Exit::Unknown] {
         for cause in ExitCause::ALL {
@@ -120,7 +157,10 @@ fn evidence_is_read_back_as_it_was_written() {
             assert_eq!(evidence.launch, Some(launch(&left)));
             assert_eq!(evidence.record.as_ref(), Some(&left));
             assert_eq!(evidence.shim, Some(process(50).shim));
-            assert_eq!(evidence.service, Some(Started { service: process(50).service, at: EpochMs(7) }));
+            assert_eq!(
+                evidence.service,
+                Some(Started { service: process(50).service, at: EpochMs(7), generation: its(&left) })
+            );
             assert_eq!(evidence.exit, Some(exit));
             assert_eq!(state::read_one(&evidence.dir).as_ref(), Some(evidence));
         }

@@ -37,7 +37,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("view", &["base", "service", "config", "delivery", "journal", "sidecar", "ops"]),
-    ("shim", &["base", "service", "process", "state"]),
+    ("shim", &["base", "service", "lifecycle", "process", "state"]),
     ("cli", &["base", "service", "config", "journal", "sidecar", "state", "ops", "view"]),
 ];
 

@@ -14,7 +14,7 @@ use crate::state::Document;
 use super::super::moved::moved;
 use super::super::start::{self, PLANS_MAX, Start, Starter};
 use super::super::stop::{self, Choice};
-use super::super::{facts, recover};
+use super::super::{facts, follow, recover};
 use super::Acceptance;
 use super::report::{AgentReport, FailureClass, SpecAction, SpecReport};
 
@@ -65,6 +65,8 @@ pub(super) fn claim(acceptance: &Acceptance<'_>, starter: &Starter<'_>, wanted: 
     let writer = starter.writer;
     for _ in 0..PLANS_MAX {
         let document = writer.read_or_recover(starter.verb)?;
+        let newer = follow::caught_up(acceptance.context, &document, starter.verb, false)?;
+        let document = newer.unwrap_or(document);
         let steps = plan(acceptance, wanted, &document);
         if let Some(refused) = refusal(acceptance, wanted, &steps, &document) {
             return Ok(Claimed::Refused(refused));

@@ -9,7 +9,7 @@ use crate::lifecycle::claim::Turn;
 use crate::lifecycle::invariants::{self, CLAIM_LONG, Complaint, Maker, Seen};
 use crate::lifecycle::orphan::Action;
 use crate::ops::context::Context;
-use crate::ops::{facts, sweep};
+use crate::ops::{chain, facts, sweep};
 use crate::process;
 use crate::service::{Liveness, Record, Status};
 use crate::state::Document;
@@ -31,7 +31,10 @@ pub(super) fn observe(context: &Context, document: &Document) -> Facts {
         Ok(names) => (names, None),
         Err(error) => (Vec::new(), Some(error)),
     };
-    let seen = document.records.iter().map(see).collect();
+    let now = EpochMs::now();
+    // Its shim may have started it again since the record was written: the next command that sweeps says so, and that is no fault.
+    let newest = |record: &Record| chain::observe_newer(&context.root, record, now).unwrap_or_else(|| record.clone());
+    let seen = document.records.iter().map(|record| see(&newest(record))).collect();
     Facts { facts: invariants::Facts { seen, unrecorded, grace: context.stop_grace() }, unrecorded_unknown }
 }
 

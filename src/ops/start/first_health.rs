@@ -7,11 +7,11 @@ use crate::health::{self, ExitWatch, WaitOutcome};
 use crate::process::{self, Held, SignalError};
 use crate::service::{Identity, Process, Proof, Record};
 
+use super::super::context::Context;
 use super::super::probe_target::Probing;
-use super::Starter;
 
 /// How the wait ended.
-pub(super) enum FirstHealth {
+pub(in crate::ops) enum FirstHealth {
     /// A probe passed.
     Passed {
         /// How long it took.
@@ -26,14 +26,14 @@ pub(super) enum FirstHealth {
 }
 
 /// Waits for the first pass.
-pub(super) fn wait(starter: &Starter<'_>, record: &Record, process: &Process) -> FirstHealth {
+pub(in crate::ops) fn wait(context: &Context, record: &Record, process: &Process) -> FirstHealth {
     let watch = match process::hold(&process.service) {
         Ok(held) => Watch::Held(held),
         Err(SignalError::Gone) => return FirstHealth::Exited,
         Err(SignalError::Unproven | SignalError::Refused(_)) => Watch::Unheld(&process.service),
     };
-    let settings = &starter.context.settings;
-    let outcome = Probing::new(starter.context).with(record, Some(&process.service), |target| {
+    let settings = &context.settings;
+    let outcome = Probing::new(context).with(record, Some(&process.service), |target| {
         health::wait_first(&record.spec.healthcheck, target, settings, &watch)
     });
     match outcome {

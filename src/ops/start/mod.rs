@@ -7,7 +7,7 @@
 
 mod again;
 mod by;
-mod first_health;
+pub(in crate::ops) mod first_health;
 mod perform;
 mod ports;
 mod prepare;

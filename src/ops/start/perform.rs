@@ -125,7 +125,6 @@ fn order(starter: &Starter<'_>, record: &Record, generation: &Generation) -> Res
         stop_signal: stop.signal(),
         restart: record.spec.lifecycle.restart.clone(),
         progress: record.progress.clone(),
-        origin: generation.clone(),
     };
     let run_dir = starter.context.root.run_dir(&record.name, generation);
     state::write_launch(&run_dir, &launch, record)?;

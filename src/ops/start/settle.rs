@@ -196,7 +196,7 @@ fn await_health(
 ) -> Started {
     let name = running.name.clone();
     let say = |words: String, is_up| (starter.progress)(Progress::Done { name: name.clone(), words, is_up });
-    let why = match first_health::wait(starter, running, process) {
+    let why = match first_health::wait(starter.context, running, process) {
         FirstHealth::Passed { after, proof } => {
             change(Change::Healthy { proof, at: EpochMs::now() });
             say(format!("healthy after {} ms", after.as_millis()), true);
@@ -227,7 +227,7 @@ fn await_health(
 /// tree to end.
 fn await_exit_record(starter: &Starter<'_>, running: &Record, process: &Process) -> Option<ExitRecord> {
     const LOOK_EVERY: Duration = Duration::from_millis(1);
-    let read = || ending::read_exit(&starter.context.root, &running.name, running.generation.as_ref()?);
+    let read = || ending::read_exit_since(&starter.context.root, &running.name, running.generation.as_ref()?);
     let give_up = monotonic() + EXIT_RECORD_LIMIT;
     loop {
         let seen = read();
@@ -385,7 +385,9 @@ fn apply(document: &mut Document, claimed: &Record, change: &Change, how: (OnFai
     // That nothing of it is left is true whoever has taken the record; where it was to stay, that somebody has taken it is
     // the news.
     let is_news = is_up || on_failure != OnFailure::Forget;
-    let Some(there) = document.find_mut(&claimed.name).filter(|there| there.generation == claimed.generation) else {
+    // Its shim may have given it another life meanwhile.
+    let is_ours = |there: &&mut Record| there.is_kin(claimed.generation.as_ref());
+    let Some(there) = document.find_mut(&claimed.name).filter(is_ours) else {
         return !is_news;
     };
     if there.status == Status::Stopping && is_news {
@@ -397,6 +399,8 @@ fn apply(document: &mut Document, claimed: &Record, change: &Change, how: (OnFai
             let moved = transitions::apply(&mut settled, Input::Spawned, now, format!("pid {}", process.service.pid));
             moved.map(|()| *there = settled)
         }
+        // It is no news of a later life, which has a follower of its own.
+        Change::Healthy { .. } if there.generation != claimed.generation => Ok(()),
         Change::Healthy { proof, at } => {
             let moved = transitions::apply(there, Input::FirstHealthy, now, "its first probe passed");
             if moved.is_ok() {

@@ -21,6 +21,7 @@ use crate::service::Record;
 use crate::state::{self, Reading};
 
 use super::context::Context;
+use super::follow;
 
 /// The name of this verb in claims and at the lock.
 pub const VERB: &str = "sweep";
@@ -66,6 +67,8 @@ pub fn run(context: &Context, request: Request) -> Result<Report> {
         let path = context.root.state();
         return Err(state::Error::Newer { path, found: document.version, why: None }.into());
     }
+    let newer = follow::caught_up(context, document, VERB, request.is_dry_run)?;
+    let document = newer.as_ref().unwrap_or(document);
     let now = EpochMs::now();
     let due = observe::observe(&context.root, &document.records, now);
     let orphans = if document.malformed.is_empty() || request.is_dry_run {

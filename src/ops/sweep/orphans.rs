@@ -43,10 +43,10 @@ pub(super) fn observe(root: &Root, document: &Document, now: EpochMs, is_thoroug
     let has_one = |record: &&Record| record.generation.is_some() && record.previous.is_none();
     let singles: HashSet<&str> = document.records.iter().filter(has_one).map(|record| record.name.as_str()).collect();
     let left = state::observe_generations(root, |name| !is_thorough && singles.contains(name))?;
-    let is_unknown = |generation: &Generation| !known.contains(generation);
+    let is_unknown = |generation: &Generation| !known.contains(generation.kin());
     let lost = if is_thorough { observe_shims(root)? } else { Vec::new() };
     let lost = lost.into_iter().filter(|found| {
-        is_unknown(&found.generation) && !left.iter().any(|(_, generation)| *generation == found.generation)
+        is_unknown(&found.generation) && !left.iter().any(|(_, generation)| generation.is_kin(&found.generation))
     });
     let lost: Vec<Found> = lost.collect();
     let unknown = left.into_iter().filter(|(_, generation)| is_unknown(generation));
@@ -70,14 +70,16 @@ fn observe_shims(root: &Root) -> Result<Vec<Found>> {
     Ok(shims.into_iter().filter_map(found).collect())
 }
 
-/// The generations that records are about. One is never used twice, so that the name does not matter.
-fn known(document: &Document) -> HashSet<&Generation> {
+/// What the generations that records are about, and every other life by their shims, are known by. It is never used twice, so that
+/// the name does not matter.
+fn known(document: &Document) -> HashSet<&str> {
     let current = document.records.iter().filter_map(|record| record.generation.as_ref());
     let previous = document.records.iter().filter_map(|record| record.previous.as_ref()?.generation.as_ref());
-    current.chain(previous).collect()
+    current.chain(previous).map(Generation::kin).collect()
 }
 
 fn look(root: &Root, document: &Document, name: String, generation: Generation, now: EpochMs) -> Found {
+    let generation = state::newest_life(root, &name, &generation).unwrap_or(generation);
     let run_dir = root.run_dir(&name, &generation);
     let record = state::read_one(&run_dir).and_then(|evidence| evidence.to_record(process::observe_liveness));
     let shim = state::read_shim(&run_dir).ok().flatten();
@@ -116,7 +118,7 @@ pub(super) fn perform(context: &Context, found: Vec<Found>) -> Result<Vec<Orphan
     let ended = side_by_side(&found, AT_ONCE_MAX, |one| match one.action {
         Action::Keep | Action::Adopt => Ok(true),
         // A command may have claimed it since it was looked at.
-        Action::Stop | Action::Forget if known.contains(&one.generation) => Ok(false),
+        Action::Stop | Action::Forget if known.contains(one.generation.kin()) => Ok(false),
         Action::Stop | Action::Forget => end(context, one).map(|()| true),
     });
     let tell = |(at, (one, ended)): (usize, (Found, Result<bool>))| {

@@ -16,8 +16,9 @@ use crate::service::{Claim, Exit, ExitRecord, Record, Status};
 use crate::state::{self, Document};
 
 use super::super::context::Context;
+use super::super::ending::{self, Target};
 use super::super::moved::moved;
-use super::super::{ending, facts, renew};
+use super::super::{facts, renew};
 use super::{Done, Due};
 
 /// How many generations are ended side by side; each waits, so that threads are all it costs.
@@ -128,8 +129,10 @@ fn adopted(context: &Context, record: &Record, now: EpochMs, why: &str) -> Resul
     ending::end_previous(&context.root, record, context.stop_grace())?;
     let mut adopted = Record { alive: true, claim: None, previous: None, ..record.clone() };
     moved(&mut adopted, Input::Adopted, now, why)?;
-    let run_dir = record.generation.as_ref().map(|generation| context.root.run_dir(&record.name, generation));
-    if let (None, Some((process, at))) = (&record.process, run_dir.and_then(|dir| ending::read_started(&dir))) {
+    // Its shim may have given it another life since it was claimed.
+    let Target { generation, process, started_at, .. } = Target::of(&context.root, record);
+    if let (None, Some(process), Some(at)) = (&record.process, process, started_at) {
+        adopted.generation = generation;
         adopted.pid = Some(process.service.pid);
         adopted.process = Some(process);
         adopted.started_at = Some(at);
@@ -141,7 +144,8 @@ fn adopted(context: &Context, record: &Record, now: EpochMs, why: &str) -> Resul
 /// The record of the generation that was to be replaced, as its shim's files tell it; `None`: they do not.
 fn restored(context: &Context, record: &Record, now: EpochMs, why: &str) -> Result<Option<Record>> {
     let previous = record.previous.as_ref().and_then(|previous| previous.generation.as_ref());
-    let evidence = previous.and_then(|generation| state::read_one(&context.root.run_dir(&record.name, generation)));
+    let newest = previous.and_then(|generation| state::newest_life(&context.root, &record.name, generation));
+    let evidence = newest.and_then(|newest| state::read_one(&context.root.run_dir(&record.name, &newest)));
     let there = evidence.and_then(|evidence| evidence.to_record(process::observe_liveness));
     let is_whole = |there: &Record| {
         there.process.is_some() && there.spec.name == record.spec.name && there.scope() == record.scope()
@@ -257,7 +261,7 @@ fn told(context: &Context, ready: Vec<Ready<'_>>, claimed: &[bool], ended: Vec<(
             None => {
                 // Its shim never had its word: the orders of the generation that was not to be are all there is of it. Or it
                 // is dead, and all that its files tell stands in its record by now.
-                let is_restored = becomes.as_ref().is_some_and(|record| record.generation != due.record.generation);
+                let is_restored = becomes.as_ref().is_some_and(|record| !record.is_kin(due.record.generation.as_ref()));
                 if claimed[at] && (is_restored || due.step.change.is_some()) {
                     forget();
                 }

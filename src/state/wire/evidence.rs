@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::base::clock::EpochMs;
+use crate::base::ids::Generation;
 use crate::base::json::Plain;
-use crate::service::{ExitRecord, Identity, Progress, StopSignal, restart_json};
-use crate::state::evidence::{Launch, Started};
+use crate::service::{Identity, Progress, StopSignal, restart_json};
+use crate::state::evidence::{Ended, Launch, Next, Started};
 
 use super::RecordJson;
 use super::lifecycle::{RestartIn, stop_signal};
@@ -39,8 +40,6 @@ pub(in crate::state) struct LaunchFile<'a> {
     recent_starts: Vec<i64>,
     #[serde(skip_serializing_if = "is_zero")]
     restarts: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    origin: Option<&'a str>,
     record: RecordJson<'a>,
 }
 
@@ -68,7 +67,6 @@ impl<'a> LaunchFile<'a> {
             failures_in_row: launch.progress.failures_in_row,
             recent_starts: launch.progress.recent_starts.iter().map(|at| at.0).collect(),
             restarts: launch.progress.restarts,
-            origin: Some(launch.origin.as_str()).filter(|_| launch.origin != launch.generation),
             record,
         }
     }
@@ -96,17 +94,14 @@ pub(in crate::state) struct LaunchOrders {
     recent_starts: Vec<i64>,
     #[serde(default)]
     restarts: u64,
-    origin: Option<String>,
 }
 
 impl LaunchOrders {
     pub(in crate::state) fn into_launch(self) -> Result<Launch, String> {
         known(self.version)?;
-        let its_generation = generation(Some(self.generation))?.ok_or("no generation")?;
         Ok(Launch {
             name: self.name,
-            origin: generation(self.origin)?.unwrap_or_else(|| its_generation.clone()),
-            generation: its_generation,
+            generation: generation(Some(self.generation))?.ok_or("no generation")?,
             program: self.program,
             args: self.args,
             cwd: self.cwd,
@@ -153,7 +148,7 @@ impl ShimFile {
     }
 }
 
-/// `service.json`: who the service is, and since when.
+/// `service.json`: who the service is, since when, and in which life.
 #[derive(Deserialize, Serialize)]
 pub(in crate::state) struct ServiceFile {
     version: u64,
@@ -161,22 +156,26 @@ pub(in crate::state) struct ServiceFile {
     start_ticks: u64,
     boot_id: String,
     started_at: i64,
+    generation: Option<String>,
 }
 
 impl ServiceFile {
     pub(in crate::state) fn new(started: &Started) -> Self {
         let Identity { pid, start_ticks, boot_id } = started.service.clone();
-        Self { version: VERSION, pid: Pid(pid), start_ticks, boot_id, started_at: started.at.0 }
+        let generation = Some(started.generation.to_string());
+        Self { version: VERSION, pid: Pid(pid), start_ticks, boot_id, started_at: started.at.0, generation }
     }
 
-    pub(in crate::state) fn into_started(self) -> Result<Started, String> {
+    /// `its_own` is the generation of a file that does not say.
+    pub(in crate::state) fn into_started(self, its_own: Option<Generation>) -> Result<Started, String> {
         known(self.version)?;
         let service = Identity { pid: self.pid.0, start_ticks: self.start_ticks, boot_id: self.boot_id };
-        Ok(Started { service, at: EpochMs(self.started_at) })
+        let generation = generation(self.generation)?.or(its_own).ok_or("no generation")?;
+        Ok(Started { service, at: EpochMs(self.started_at), generation })
     }
 }
 
-/// `exit.json`: how the service ended.
+/// `exit.json`: how a life ended, and what follows. Without `next` nothing does.
 #[derive(Deserialize, Serialize)]
 pub(in crate::state) struct ExitFile {
     version: u64,
@@ -184,17 +183,67 @@ pub(in crate::state) struct ExitFile {
     signal: Option<i32>,
     cause: String,
     at: i64,
+    generation: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gave_up: Option<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    failures_in_row: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    recent_starts: Vec<i64>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    restarts: u64,
 }
 
 impl ExitFile {
-    pub(in crate::state) fn new(exit: &ExitRecord) -> Self {
+    pub(in crate::state) fn new(ended: &Ended) -> Self {
+        let Ended { generation, exit, refusal, next, progress } = ended;
         let (code, signal) = code_and_signal(exit.exit);
-        Self { version: VERSION, code, signal, cause: exit.cause.word().to_owned(), at: exit.at.0 }
+        let (next_at, gave_up) = match next {
+            Next::Over => (None, None),
+            Next::Again { at } => (Some(at.0), None),
+            Next::GaveUp { why } => (None, Some(why.clone())),
+        };
+        Self {
+            version: VERSION,
+            code,
+            signal,
+            cause: exit.cause.word().to_owned(),
+            at: exit.at.0,
+            generation: Some(generation.to_string()),
+            refusal: refusal.clone(),
+            next_at,
+            gave_up,
+            failures_in_row: progress.failures_in_row,
+            recent_starts: progress.recent_starts.iter().map(|at| at.0).collect(),
+            restarts: progress.restarts,
+        }
     }
 
-    pub(in crate::state) fn into_exit(self) -> Result<ExitRecord, String> {
+    /// `its_own` is the generation of a file that does not say.
+    pub(in crate::state) fn into_ended(self, its_own: Option<Generation>) -> Result<Ended, String> {
         known(self.version)?;
-        exit_record(self.code, self.signal, &self.cause, self.at)
+        let next = match (self.next_at, self.gave_up) {
+            (Some(at), _) => Next::Again { at: EpochMs(at) },
+            (None, Some(why)) => Next::GaveUp { why },
+            (None, None) => Next::Over,
+        };
+        Ok(Ended {
+            generation: generation(self.generation)?.or(its_own).ok_or("no generation")?,
+            exit: exit_record(self.code, self.signal, &self.cause, self.at)?,
+            refusal: self.refusal,
+            next,
+            progress: Progress {
+                failures_in_row: self.failures_in_row,
+                recent_starts: self.recent_starts.into_iter().map(EpochMs).collect(),
+                restarts: self.restarts,
+                next_at: self.next_at.map(EpochMs),
+                ..Progress::default()
+            },
+        })
     }
 }
 
