@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::support::{World, is_alive, pid_of};
+use crate::support::{World, is_alive, pid_of, wait_for};
 
 /// The services of one test and the files by which they tell what they do, in a folder of their own.
 struct Family {
@@ -168,6 +168,50 @@ fn what_runs_as_declared_counts_if_it_is_healthy_and_else_is_probed() {
     assert_eq!(of(&report, "web")["action"], "spawned");
     assert_eq!(family.world.record("db")["generation"], db["generation"]);
     assert_eq!(family.world.record("db")["healthy"], true, "the probe is written down");
+}
+
+#[test]
+fn who_waits_when_accept_is_killed_is_as_if_it_had_never_been_asked_for() {
+    let family = Family::new();
+    let specs = |minutes: u32| {
+        let mut web = family.service("web", &["db"]);
+        web["ttl_minutes"] = json!(minutes);
+        [web, family.service("db", &[])]
+    };
+    let kill_accept = |specs: &[Value]| {
+        family.world.declare("ripley", specs);
+        let mut accept = family.world.command(&["accept", "ripley", "--project", "shop"]).spawn().unwrap();
+        // The first probe has been made, and the next ones will not pass.
+        wait_for("db is probed", || family.file("db-probed").exists());
+        accept.kill().unwrap();
+        accept.wait().unwrap();
+        wait_for("whoever had no word goes", || {
+            family.world.shims().iter().all(|shim| family.world.shim_is_settled(*shim))
+        });
+        family.world.run(&["sweep"]).ended(0);
+    };
+    std::fs::write(family.file("db-sick"), "").unwrap();
+    kill_accept(&specs(5));
+    assert!(!family.world.records().iter().any(|record| record["name"] == "web"), "its sidecar is still pending");
+    assert!(!family.file("web-up").exists());
+    std::fs::remove_file(family.file("db-sick")).unwrap();
+    family.accept(&specs(5), &[], 0);
+
+    // What was to be replaced was not touched yet.
+    let before = family.world.record("web");
+    family.world.run(&["stop", "db"]).ended(0);
+    family.forget();
+    std::fs::write(family.file("db-sick"), "").unwrap();
+    kill_accept(&specs(7));
+    let after = family.world.record("web");
+    assert_eq!(
+        (&after["generation"], &after["status"], &after["claim"]),
+        (&before["generation"], &json!("running"), &json!(null))
+    );
+    assert!(is_alive(pid_of(&before)));
+    std::fs::remove_file(family.file("db-sick")).unwrap();
+    let report = family.accept(&specs(7), &[], 0);
+    assert_eq!(of(&report, "web")["action"], "replaced");
 }
 
 #[test]
