@@ -1,5 +1,6 @@
 //! What must never be shown: values of credential-shaped environment keys, and user info in URLs.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use regex::{RegexSet, RegexSetBuilder};
@@ -12,57 +13,48 @@ pub const REDACTED: &str = "[redacted]";
 /// question mark, and what follows `Bearer` or `Basic`. All else is as it was; hiding twice changes nothing, and JSON stays
 /// JSON.
 pub fn urls(text: &str) -> String {
-    let mut out = user_info(text);
-    if out.contains('?') {
-        out = parameters(&out);
-    }
-    if names_a_scheme(&out) {
-        out = tokens(&out);
-    }
-    out
-}
-
-/// Whether [`urls`] would look at `text` more closely: false means that it hides nothing. Lists of thousands of records ask
-/// this of each, so it is a few searches and no copy.
-pub fn has_secret(text: &str) -> bool {
-    has_user_info(text)
-        || (text.contains('?') && parameters(text) != text)
-        || (names_a_scheme(text) && tokens(text) != text)
-}
-
-/// Hides `user:password@` in every URL of `text`.
-fn user_info(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (head, tail) = rest.split_at(at + 3);
-        out.push_str(head);
-        let end = authority_end(tail);
-        let authority = &tail[..end];
-        match authority.rfind('@') {
-            Some(sign) => {
-                out.push_str(REDACTED);
-                out.push_str(&authority[sign..]);
-            }
-            None => out.push_str(authority),
-        }
-        rest = &tail[end..];
+    let mut rest = 0;
+    for span in spans(text) {
+        out.extend([&text[rest..span.start], REDACTED]);
+        rest = span.end;
     }
-    out.push_str(rest);
+    out.push_str(&text[rest..]);
     out
 }
 
-fn has_user_info(text: &str) -> bool {
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let tail = &rest[at + 3..];
-        let authority = &tail[..authority_end(tail)];
-        if authority.contains('@') {
-            return true;
+/// Whether [`urls`] hides anything in `text`. Lists of thousands of records ask this of each: where there is nothing it is a few
+/// searches and no copy.
+pub fn has_secret(text: &str) -> bool {
+    !spans(text).is_empty()
+}
+
+/// Where in `text` that is which [`urls`] hides: byte ranges of whole characters, in order and apart from each other.
+pub fn spans(text: &str) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
+    push_user_info(text, &mut spans);
+    push_parameters(text, &mut spans);
+    push_tokens(text, &mut spans);
+    spans.sort_by_key(|span| span.start);
+    let mut apart: Vec<Range<usize>> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match apart.last_mut() {
+            Some(last) if span.start < last.end => last.end = last.end.max(span.end),
+            Some(_) | None => apart.push(span),
         }
-        rest = &tail[authority.len()..];
     }
-    false
+    apart
+}
+
+/// `user:password` of every URL of `text`, up to the sign.
+fn push_user_info(text: &str, spans: &mut Vec<Range<usize>>) {
+    let mut from = 0;
+    while let Some(at) = text[from..].find("://") {
+        let start = from + at + 3;
+        let end = start + authority_end(&text[start..]);
+        spans.extend(text[start..end].rfind('@').map(|sign| start..start + sign));
+        from = end;
+    }
 }
 
 /// Where the authority at the start of `tail` ends.
@@ -72,32 +64,21 @@ fn authority_end(tail: &str) -> usize {
 
 /// What ends an address in running text or JSON. The backslash is JSON's: what it escapes must stay escaped.
 const ADDRESS_ENDS: [char; 10] = [' ', '\n', '\r', '\t', '"', '\'', '<', '>', '`', '\\'];
+/// What stands between parameters, and before a fragment.
+const PARAMETER_ENDS: [char; 4] = ['?', '&', ';', '#'];
 
-/// Hides the values of credential-shaped parameters (`?token=…`) in every query of `text`, and in what follows it as a fragment.
-fn parameters(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('?') {
-        let (head, tail) = rest.split_at(at + 1);
-        out.push_str(head);
-        let query = &tail[..tail.find(ADDRESS_ENDS).unwrap_or(tail.len())];
-        for part in query.split_inclusive(['?', '&', ';', '#']) {
-            push_parameter(&mut out, part);
+/// The values of credential-shaped parameters (`?token=…`) in every query of `text`, and in what follows it as a fragment.
+fn push_parameters(text: &str, spans: &mut Vec<Range<usize>>) {
+    let mut from = 0;
+    while let Some(at) = text[from..].find('?') {
+        let mut start = from + at + 1;
+        let end = start + text[start..].find(ADDRESS_ENDS).unwrap_or(text.len() - start);
+        for part in text[start..end].split(PARAMETER_ENDS) {
+            let value = part.split_once('=').filter(|(key, value)| !value.is_empty() && is_credential_name(key));
+            spans.extend(value.map(|(key, _)| start + key.len() + 1..start + part.len()));
+            start += part.len() + 1;
         }
-        rest = &tail[query.len()..];
-    }
-    out.push_str(rest);
-    out
-}
-
-/// One `key=value` with the sign that ends it.
-fn push_parameter(out: &mut String, part: &str) {
-    let (pair, end) = part.split_at(part.len() - usize::from(part.ends_with(['?', '&', ';', '#'])));
-    match pair.split_once('=') {
-        Some((key, value)) if !value.is_empty() && is_credential_name(key) => {
-            out.extend([key, "=", REDACTED, end]);
-        }
-        Some(_) | None => out.push_str(part),
+        from = end;
     }
 }
 
@@ -135,24 +116,17 @@ fn is_credential_name(key: &str) -> bool {
 /// How the schemes of RFC 7617 and RFC 6750 end, in the ways in which they are written.
 const SCHEME_ENDS: [&str; 4] = ["earer ", "asic ", "EARER ", "ASIC "];
 
-fn names_a_scheme(text: &str) -> bool {
-    SCHEME_ENDS.iter().any(|end| text.contains(end))
-}
-
-/// Hides what follows `Bearer` or `Basic` where it looks like a credential and not like a word.
-fn tokens(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = SCHEME_ENDS.iter().filter_map(|end| Some(rest.find(end)? + end.len())).min() {
-        let (head, tail) = rest.split_at(at);
-        out.push_str(head);
-        let is_of_token = |c: char| c.is_ascii_alphanumeric() || "-._~+/=:".contains(c);
-        let token = &tail[..tail.find(|c| !is_of_token(c)).unwrap_or(tail.len())];
-        out.push_str(if is_token(token) { REDACTED } else { token });
-        rest = &tail[token.len()..];
+/// What follows `Bearer` or `Basic` where it looks like a credential and not like a word.
+fn push_tokens(text: &str, spans: &mut Vec<Range<usize>>) {
+    // `contains` is several times as fast as `find`, and mostly there is none.
+    for scheme in SCHEME_ENDS.into_iter().filter(|scheme| text.contains(scheme)) {
+        for (at, _) in text.match_indices(scheme) {
+            let start = at + scheme.len();
+            let is_of_token = |c: char| c.is_ascii_alphanumeric() || "-._~+/=:".contains(c);
+            let end = text[start..].find(|c| !is_of_token(c)).map_or(text.len(), |length| start + length);
+            spans.extend(is_token(&text[start..end]).then_some(start..end));
+        }
     }
-    out.push_str(rest);
-    out
 }
 
 /// Words are short and of small letters (`bearer of news`); credentials are neither.
@@ -328,6 +302,7 @@ mod tests {
         check("http://h/?X-Amz-Signature=ab#id_token=cd", "http://h/?X-Amz-Signature=[redacted]#id_token=[redacted]");
         check("http://u:p@h/?key=AIza;z=1", "http://[redacted]@h/?key=[redacted];z=1");
         check("http://h/?author=bob&tokenizer=x&monkey=1&q=a?b=c", "http://h/?author=bob&tokenizer=x&monkey=1&q=a?b=c");
+        check("http://h/?auth=Bearer abc123", "http://h/?auth=[redacted] [redacted]");
         check("http://h/?token=&y=1 what? token=1", "http://h/?token=&y=1 what? token=1");
         check(
             r#"{"a":"http://h/?token=x\"y","b":"?pwd=z"}"#,

@@ -5,6 +5,8 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use regex::Regex;
 
+use crate::base::redact;
+
 use super::rules::is_ours;
 use super::{Code, Issue, Verdict};
 
@@ -13,8 +15,8 @@ const SHOWN_MAX: usize = 20;
 /// Longer texts are not quoted: their lines are no help to anyone.
 const QUOTED_BYTES_MAX: usize = 256 * 1024;
 
-/// Shows the issues and warnings of `verdict` on the text of `file_name`, in colour if `color`. Env values, and user
-/// info of URLs, are masked. Empty if there is nothing to show.
+/// Shows the issues and warnings of `verdict` on the text of `file_name`, in colour if `color`. Env values, and
+/// credentials in URLs and headers, are masked. Empty if there is nothing to show.
 pub fn excerpt(text: &str, file_name: &str, verdict: &Verdict, color: bool) -> String {
     let masked = if text.len() <= QUOTED_BYTES_MAX { masked(text) } else { String::new() };
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
@@ -52,19 +54,11 @@ fn quoted<'a>(
     is_quotable.then(|| Snippet::source(text).path(file_name).annotation(AnnotationKind::Primary.span(span)))
 }
 
-/// `text` with every env value and every URL's user info replaced by asterisks, byte for byte, so that places stay.
+/// `text` with every env value, and all that `base::redact` knows by its shape, replaced by asterisks, byte for byte, so that places stay.
 fn masked(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
-    let mut rest = 0;
-    while let Some(at) = text[rest..].find("://") {
-        let start = rest + at + 3;
-        let end = text[start..].find(['/', '?', '#', '"', '\\', ' ', '\n']).map_or(text.len(), |length| start + length);
-        if let Some(sign) = text[start..end].rfind('@') {
-            bytes[start..start + sign].fill(b'*');
-        }
-        rest = end;
-    }
-    for span in super::source::env_values(text).unwrap_or_else(|| loose_values(text)) {
+    let values = super::source::env_values(text).unwrap_or_else(|| loose_values(text));
+    for span in values.into_iter().chain(redact::spans(text)) {
         bytes[span].fill(b'*');
     }
     // Only whole characters were replaced, by ASCII.
@@ -108,7 +102,7 @@ error[name-not-kebab-case]: the name `Bad` is not kebab-case
 
     #[test]
     fn secrets_are_masked_whether_the_file_parses_or_not() {
-        let good = r#"{"specs": [{"name": "B", "env": {"PORT": "s3cret\\é"}, "cmd": "node http://u:s3cret@h/"}]}"#;
+        let good = r#"{"specs": [{"name": "B", "env": {"PORT": "s3cret\\é"}, "cmd": "node http://u:s3cret@h/?token=s3cret Bearer s3cret"}]}"#;
         for text in [good.to_owned(), good.replace("}]}", ""), good.replace("}, \"cmd\"", "} \"cmd\"")] {
             assert!(shown(&text).contains("PORT"), "{}", shown(&text));
             assert!(!shown(&text).contains("s3cret"), "{}", shown(&text));

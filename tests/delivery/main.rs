@@ -1,5 +1,6 @@
 //! Delivery to real receivers: a http server that misbehaves on demand, programs, files.
 
+mod kills;
 mod passes;
 mod server;
 mod sinks;

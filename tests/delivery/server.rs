@@ -106,6 +106,11 @@ impl Server {
         self.seen.lock().unwrap().requests.clone()
     }
 
+    /// How many requests came.
+    pub(crate) fn count(&self) -> usize {
+        self.seen.lock().unwrap().requests.len()
+    }
+
     /// Numbers of the events that were taken, in the order in which they came.
     pub(crate) fn taken(&self) -> Vec<u64> {
         self.requests().iter().filter(|request| request.is_taken).map(Request::seq).collect()

@@ -41,6 +41,7 @@ mod restarts_steps;
 mod rotation;
 mod run;
 mod scopes;
+mod secrets;
 #[cfg(debug_assertions)]
 mod steps;
 mod stops;

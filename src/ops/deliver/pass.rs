@@ -150,6 +150,7 @@ impl<S: Source> Work<'_, S> {
         if letters.is_empty() {
             return Ok(None);
         }
+        self.finish_retry(&letters)?;
         let retried = self.position.retried;
         for letter in letters.into_iter().filter(|letter| letter.event.seq > retried) {
             if let Some(end) = self.step(Lane::Retry, &letter.event)? {
@@ -161,6 +162,17 @@ impl<S: Source> Work<'_, S> {
         self.position.retried = 0;
         self.write()?;
         Ok(None)
+    }
+
+    /// Letters that are tried once more are dead no more, also where `retry` was killed before it could say so.
+    fn finish_retry(&self, letters: &[Letter]) -> Result<()> {
+        let path = self.pass.context.root.outbox_dead(&self.pass.sink.name);
+        let mut dead = Letters::read(&path)?;
+        let count = dead.letters.len();
+        let is_retried =
+            |letter: &Letter| letters.iter().any(|other| other.event.seq == letter.event.seq && other.at == letter.at);
+        dead.letters.retain(|letter| !is_retried(letter));
+        if dead.letters.len() < count { dead.write(&path) } else { Ok(()) }
     }
 
     /// Sends what waits. `None`: all of it is done with, and there may be more by now.
@@ -239,7 +251,7 @@ impl<S: Source> Work<'_, S> {
         }
         reached(Step::DeliveryDead);
         // Told before the position moves: who dies in between tells it twice, and loses nothing.
-        source::tell_dead(self.pass.context, name, &letter)?;
+        source::tell_dead(self.pass.context, name, &letter);
         self.position.done(lane, event.seq);
         self.position.dead += 1;
         self.position.dead_dropped += dropped;
@@ -263,7 +275,7 @@ impl<S: Source> Work<'_, S> {
         if !is_long_ago && unsaid < COUNT_MIN {
             return Ok(());
         }
-        source::tell_dropped(self.pass.context, &self.report.name, unsaid)?;
+        source::tell_dropped(self.pass.context, &self.report.name, unsaid);
         self.position.dropped_said = self.position.dropped;
         self.position.dropped_said_at = Some(now);
         self.write()

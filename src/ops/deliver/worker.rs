@@ -86,10 +86,10 @@ fn deliver(context: &Context, sink: &Sink, is_asked: &AtomicBool, rung: &Receive
     while !is_asked_to_end() {
         let mark = events.mark();
         let mut pause = LOOK_PAUSE;
-        if marked.is_none() || mark != marked {
+        if marked != Some(mark) {
             let report = Pass { context, sink, source: &events, is_asked_to_end: &is_asked_to_end }.run();
             // What came in the meantime is newer than the mark, and is seen the next time.
-            marked = mark.filter(|_| matches!(report.end, End::Idle));
+            marked = matches!(report.end, End::Idle).then_some(mark);
             pause = pause_after(&report.end);
             let words = trouble(&report.end);
             let is_news = has_done_something(&report) || (!words.is_empty() && words != said);

@@ -40,6 +40,8 @@ pub enum Area {
     Records,
     /// The journal.
     Journal,
+    /// Deliveries of its events.
+    Outbox,
     /// What a timer should have done.
     Upkeep,
     /// The settings.
@@ -54,13 +56,14 @@ pub enum Area {
 
 impl Area {
     /// Every area, in the order of a report.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Root,
         Self::Space,
         Self::Lock,
         Self::State,
         Self::Records,
         Self::Journal,
+        Self::Outbox,
         Self::Upkeep,
         Self::Settings,
         Self::Path,
@@ -77,6 +80,7 @@ impl Area {
             Self::State => "state",
             Self::Records => "records",
             Self::Journal => "journal",
+            Self::Outbox => "outbox",
             Self::Upkeep => "upkeep",
             Self::Settings => "settings",
             Self::Path => "path",

@@ -7,6 +7,7 @@ mod clock;
 mod finding;
 mod journal;
 mod lock;
+mod outbox;
 mod path;
 mod records;
 mod root;
@@ -79,6 +80,7 @@ pub fn run(place: &Surroundings) -> Report {
     findings.extend(state::judge(&state::observe(root, &read)));
     findings.extend(records::judge(seen.as_ref(), now));
     findings.extend(journal::judge(&journal::observe(&context), now));
+    findings.extend(outbox::judge(&outbox::observe(&context), now));
     findings.extend(upkeep::judge(&upkeep::observe(root, &settings, document), now));
     findings.extend(settings::judge(loaded.as_ref()));
     findings.extend(path::judge(&path::observe(place, &settings, document)));
