@@ -11,7 +11,7 @@ use rustix::process::{Signal, WaitOptions, WaitStatus};
 
 use crate::base::clock::{monotonic, pause};
 use crate::base::ids::{Generation, own_pid};
-use crate::process::{Held, Table, hold, kill_child, observe_strays};
+use crate::process::{Held, Table, hold, kill_child, observe_strays, signal_of};
 use crate::service::{Exit, StopSignal};
 
 use super::follower::Follower;
@@ -99,7 +99,7 @@ fn exit_of(status: WaitStatus) -> Exit {
 /// Asks every descendant to end, by `signal`.
 pub(super) fn terminate(generation: &Generation, follower: &Follower, signal: StopSignal) {
     let tree = observe_tree(generation, follower);
-    send_all(&tree, process_signal(signal));
+    send_all(&tree, signal_of(signal));
     // A stopped process takes its signal only once it goes on.
     send_all(&tree, Signal::CONT);
 }
@@ -127,18 +127,6 @@ pub(super) fn kill_all(main_pid: u32, generation: &Generation, follower: &mut Fo
         if reaped.is_alone {
             return;
         }
-    }
-}
-
-fn process_signal(signal: StopSignal) -> Signal {
-    match signal {
-        StopSignal::Term => Signal::TERM,
-        StopSignal::Int => Signal::INT,
-        StopSignal::Quit => Signal::QUIT,
-        StopSignal::Hup => Signal::HUP,
-        StopSignal::Usr1 => Signal::USR1,
-        StopSignal::Usr2 => Signal::USR2,
-        StopSignal::Kill => Signal::KILL,
     }
 }
 

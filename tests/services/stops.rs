@@ -22,7 +22,7 @@ fn listener(world: &World, stop: &serde_json::Value) -> serde_json::Value {
 }
 
 #[test]
-fn signal_that_it_declares_asks_it_to_end() {
+fn signal_that_it_declares_asks_it_to_end_with_its_shim_and_without() {
     let check = |stop: serde_json::Value, has_shim: bool, expected: &str| {
         let world = World::new();
         world.declare("ripley", &[listener(&world, &stop)]);
@@ -35,11 +35,13 @@ fn signal_that_it_declares_asks_it_to_end() {
         assert_eq!(asked, expected, "{stop} {has_shim}");
         wait_for("nothing is left", || world.processes().is_empty());
     };
-    check(json!(null), false, "TERM\n");
-    check(json!({"signal": "SIGUSR1"}), false, "USR1\n");
-    check(json!({"signal": "SIGHUP", "grace_s": 30}), false, "HUP\n");
-    // It has no chance to say anything.
-    check(json!({"signal": "SIGKILL"}), false, "");
+    for has_shim in [true, false] {
+        check(json!(null), has_shim, "TERM\n");
+        check(json!({"signal": "SIGUSR1"}), has_shim, "USR1\n");
+        check(json!({"signal": "SIGHUP", "grace_s": 30}), has_shim, "HUP\n");
+        // It has no chance to say anything.
+        check(json!({"signal": "SIGKILL"}), has_shim, "");
+    }
 }
 
 #[test]
