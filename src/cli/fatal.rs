@@ -1,8 +1,8 @@
 //! Failures that nobody may see: a panic, and the end of a command that nobody watches. Each is an event of type `fatal`; where
 //! not even that can be written, stderr and the exit code say so.
 
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::Mutex;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::{Mutex, Once};
 
 use crate::base::error::{Error, Kind};
 use crate::base::root::Root;
@@ -19,7 +19,11 @@ pub(super) fn told(command: Command, door: &Door) -> Outcome {
     let name = name(&command);
     let is_unwatched = command.is_unwatched();
     hear_panics();
-    let outcome = panic::catch_unwind(AssertUnwindSafe(|| run(command, door))).unwrap_or_else(|_| Err(panicked(&name)));
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| run(command, door))).unwrap_or_else(|payload| {
+        // A panic has words; what unwinds without any is the end of a simulated process.
+        let has_words = payload.is::<&str>() || payload.is::<String>();
+        if has_words { Err(panicked(&name)) } else { panic::resume_unwind(payload) }
+    });
     if let Err(error) = &outcome
         && (error.code == "panic" || is_unwatched && is_worth_telling(error))
     {
@@ -42,16 +46,23 @@ fn tell(name: &str, error: &Error, door: &Door) {
 
 /// Keeps what a panic says, beside what the usual hook prints.
 fn hear_panics() {
-    let usual = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        let words = info.payload_as_str().unwrap_or("no words");
-        let place = info.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
-        if let Ok(mut heard) = PANIC.lock() {
-            // The first is the cause of those that follow.
-            heard.get_or_insert_with(|| format!("{words}{place}"));
-        }
-        usual(info);
-    }));
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            hear(info);
+            usual(info);
+        }));
+    });
+}
+
+fn hear(info: &PanicHookInfo<'_>) {
+    let words = info.payload_as_str().unwrap_or("no words");
+    let place = info.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
+    if let Ok(mut heard) = PANIC.lock() {
+        // The first is the cause of those that follow.
+        heard.get_or_insert_with(|| format!("{words}{place}"));
+    }
 }
 
 fn panicked(name: &str) -> Error {

@@ -123,22 +123,39 @@ fn changed(drafts: &mut Vec<Draft>, old: &Record, new: &Record, now: EpochMs) {
 
 /// What became of a service whose record is gone.
 fn gone(old: &Record, exit: Option<ExitRecord>, now: EpochMs) -> Draft {
-    let is_over = old.ttl_expires_at.is_some_and(|end| end <= now);
+    let last = old.progress.last_transition.as_ref().filter(|last| last.to == old.status);
     let verb = old.claim.as_ref().map_or("", |claim| claim.verb.as_str());
-    let kind = match (old.status, exit.map(|exit| exit.cause)) {
-        (Status::Queued | Status::Backoff | Status::Stopped | Status::Failed, _) => EventType::ServiceDropped,
-        (_, Some(ExitCause::Expired)) => EventType::ServiceExpired,
+    let kind = match old.status {
+        Status::Queued | Status::Backoff | Status::Stopped | Status::Failed => EventType::ServiceDropped,
         // It never was more than a start.
-        (Status::Starting | Status::Running, _) => EventType::ServiceFailed,
-        (Status::Stopping, Some(ExitCause::Own)) => EventType::ServiceExited,
-        (Status::Stopping, Some(ExitCause::Asked) | None) if is_over => EventType::ServiceExpired,
-        (Status::Stopping, Some(ExitCause::Asked)) => EventType::ServiceStopped,
-        (Status::Stopping, None) if UNASKED.contains(&verb) => EventType::ServiceExited,
-        (Status::Stopping, None) => EventType::ServiceStopped,
+        Status::Starting | Status::Running => EventType::ServiceFailed,
+        Status::Stopping => {
+            let is_over = old.ttl_expires_at.is_some_and(|end| end <= now);
+            ended_for(last.map_or("", |last| last.input.as_str()), exit, is_over, verb)
+        }
     };
     let at = exit.filter(|exit| old.last_exit != Some(*exit)).map_or(now, |exit| exit.at.min(now));
-    let draft = draft(kind, old, at).with("from", old.status.word());
-    with_exit(if verb.is_empty() { draft } else { draft.with("by", verb) }, exit)
+    let mut draft = draft(kind, old, at).with("from", old.status.word());
+    if !verb.is_empty() {
+        draft = draft.with("by", verb);
+    }
+    if let Some(last) = last {
+        draft = draft.with("input", last.input.as_str()).with("why", quoted(&last.why));
+    }
+    with_exit(draft, exit)
+}
+
+/// What a stop that is done means, by the word of what asked for it (`lifecycle::Input`), which an older version did not write.
+fn ended_for(input: &str, exit: Option<ExitRecord>, is_over: bool, verb: &str) -> EventType {
+    match (input, exit.map(|exit| exit.cause)) {
+        (_, Some(ExitCause::Expired)) | ("ttl-over", _) => EventType::ServiceExpired,
+        (_, Some(ExitCause::Own)) | ("dropped", _) => EventType::ServiceExited,
+        ("first-health-failed" | "spawn-failed", _) => EventType::ServiceFailed,
+        ("stop-asked", _) => EventType::ServiceStopped,
+        (_, Some(ExitCause::Asked) | None) if is_over => EventType::ServiceExpired,
+        (_, None) if UNASKED.contains(&verb) => EventType::ServiceExited,
+        (_, Some(ExitCause::Asked) | None) => EventType::ServiceStopped,
+    }
 }
 
 const fn of_status(status: Status) -> EventType {
@@ -212,4 +229,31 @@ fn with_exit(draft: Draft, exit: Option<ExitRecord>) -> Draft {
 fn quoted(text: &str) -> String {
     let short: String = text.chars().take(TEXT_CHARS_MAX).collect();
     redact::urls(&short)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit(cause: ExitCause) -> Option<ExitRecord> {
+        Some(ExitRecord { exit: Exit::Unknown, cause, at: EpochMs(1) })
+    }
+
+    #[test]
+    fn why_a_service_went_is_told_by_its_exit_then_by_what_asked_for_it() {
+        use EventType::{ServiceExited, ServiceExpired, ServiceFailed, ServiceStopped};
+        let check = |input: &str, exit: Option<ExitRecord>, is_over: bool, verb: &str, expected: EventType| {
+            assert_eq!(ended_for(input, exit, is_over, verb), expected, "{input}, {exit:?}, {is_over}, {verb}");
+        };
+        check("stop-asked", exit(ExitCause::Asked), false, "stop", ServiceStopped);
+        check("stop-asked", exit(ExitCause::Own), false, "stop", ServiceExited);
+        check("stop-asked", None, true, "stop", ServiceStopped);
+        check("ttl-over", exit(ExitCause::Asked), true, "sweep", ServiceExpired);
+        check("", exit(ExitCause::Expired), true, "sweep", ServiceExpired);
+        check("dropped", None, false, "sweep", ServiceExited);
+        check("first-health-failed", exit(ExitCause::Asked), false, "accept", ServiceFailed);
+        check("", exit(ExitCause::Asked), true, "sweep", ServiceExpired);
+        check("", None, false, "sweep", ServiceExited);
+        check("", None, false, "stop", ServiceStopped);
+    }
 }

@@ -13,6 +13,7 @@ use crate::base::error::{Error, Kind, Result};
 use crate::base::files::{self, Durability};
 use crate::base::root::Root;
 use crate::base::steps::{Step, reached};
+use crate::base::world::{FileAct, touch};
 
 use super::line::{Line, framed, seq_of};
 use super::segments::closed;
@@ -138,11 +139,14 @@ impl Log {
                 }
             }
         }
-        file.write_all(bytes).inspect_err(|_| drop(file.set_len(length)))
+        touch(FileAct::Write, &self.root.events())
+            .and_then(|()| file.write_all(bytes))
+            .inspect_err(|_| drop(file.set_len(length)))
     }
 
     /// Closes the segment: synced, it gets its name for good. Then removes what is too old.
     fn rotate(&self, file: &File) -> io::Result<()> {
+        touch(FileAct::Sync, &self.root.events())?;
         file.sync_data()?;
         let mut head = [0; FIRST_BYTES];
         let read = files::open_read(&self.root.events())?.read_at(&mut head, 0)?;
@@ -162,6 +166,7 @@ impl Log {
     /// they are not what was appended (a power cut has torn more than the end), they are appended anew. Needs the lock.
     pub fn keep(&self, first: u64, events: &[&str]) -> Result<()> {
         let kept = (|| {
+            touch(FileAct::Sync, &self.root.events())?;
             files::open_read(&self.root.events())?.sync_data()?;
             if self.has(first, events)? {
                 return Ok(());

@@ -97,9 +97,12 @@ impl Source {
         Self::of(&context.store(), context.journal())
     }
 
-    /// A state file that cannot be read carries nothing: others say what is wrong with it.
+    /// A state file that cannot be read does not keep anyone from the journal, and is said.
     fn of(store: &Store, log: Log) -> Self {
-        let carried = store.read().map(|document| document.carried).unwrap_or_default();
+        let carried = store.read().map(|document| document.carried).unwrap_or_else(|error| {
+            log::warn!("the newest events may be missing, for {error}");
+            Carried::default()
+        });
         Self { log, carried }
     }
 

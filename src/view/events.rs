@@ -155,7 +155,7 @@ mod tests {
         let text = table(&items, Style::default());
         let expected = "SEQ  TIME                 TYPE             SERVICE  DETAILS\n\
                         7    2027-01-15 08:00:00  service.exited   web      exit code 3, from running\n\
-                        8    2027-01-15 08:00:00  service.backoff  web      again in 5s, a\\x1b[31m\n";
+                        8    2027-01-15 08:00:00  service.backoff  web      again in 5s, a\\u{1b}[31m\n";
         assert_eq!(text, expected);
         assert_eq!(lines(&items[..1], false), "7 2027-01-15 08:00:00 service.exited web exit code 3, from running\n");
     }
