@@ -3,6 +3,8 @@
 #[path = "cli/harness.rs"]
 mod harness;
 
+#[path = "cli/diagnostics.rs"]
+mod diagnostics;
 #[path = "cli/doctor.rs"]
 mod doctor;
 #[path = "cli/hint.rs"]

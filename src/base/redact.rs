@@ -373,6 +373,23 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn hiding_twice_changes_nothing_and_json_stays_json(pieces in proptest::collection::vec(proptest::sample::select(vec![
+            "http://", "://", "u:p@", "@", "h/", "?", "token=", "key", "=", "&", ";", "#", "\"", "\\", "x", " ", "Bearer ", "basic ",
+            "abc123", "\n", "é", "[redacted]", ":", "/",
+        ]), 0..16)) {
+            let text = pieces.concat();
+            let once = urls(&text);
+            proptest::prop_assert_eq!(urls(&once), once.clone());
+            let json = Value::from(text.as_str()).to_string();
+            proptest::prop_assert!(serde_json::from_str::<Value>(&urls(&json)).is_ok(), "{}", urls(&json));
+            let mut apart = spans(&text).into_iter().map(|span| (span.start, span.end)).collect::<Vec<_>>();
+            apart.dedup_by(|next, last| next.0 >= last.1);
+            proptest::prop_assert!(apart.len() <= 1, "spans are in order and apart");
+        }
+    }
+
     #[test]
     fn secrets_are_hidden_by_their_values_too() {
         let deny = DenyPatterns::new(&["_TOKEN".to_owned()]);

@@ -3,7 +3,6 @@
 //! watches have the same lines, each with its time, in `engine/managed.log` too, and there the errors that they end with. Impure: reads
 //! MINIONS_LOG.
 
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -12,7 +11,7 @@ use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::ids::own_pid;
 use crate::base::root::Root;
-use crate::base::{kept_lines, redact, span};
+use crate::base::{files, kept_lines, redact, span};
 use crate::view::escape;
 
 use super::global::Global;
@@ -32,7 +31,7 @@ const LEVELS: [(&str, LevelFilter); 6] = [
 const DEFAULT: LevelFilter = LevelFilter::Warn;
 
 /// Where the lines of a command that nobody watches are kept.
-static KEPT_IN: OnceLock<PathBuf> = OnceLock::new();
+static KEPT_IN: OnceLock<Root> = OnceLock::new();
 /// Whether the options or the environment say the level: then the settings do not.
 static IS_SAID: OnceLock<()> = OnceLock::new();
 
@@ -85,7 +84,7 @@ pub(super) fn settle(word: &str) {
 
 /// From here on lines are kept in the file under `root` too: nobody watches this command.
 pub(super) fn keep(root: &Root) {
-    KEPT_IN.set(root.diagnostics()).unwrap_or_default();
+    KEPT_IN.set(root.clone()).unwrap_or_default();
 }
 
 /// Keeps an error that the command ends with, or that its report tells, where lines are kept. On stderr it is already.
@@ -102,8 +101,13 @@ fn line(level: Level, room: &str, words: &str) -> String {
 
 /// Writes `line` into the file, with the time before it. What cannot be kept was on stderr.
 fn kept(line: &str) {
-    if let Some(path) = KEPT_IN.get() {
-        kept_lines::append(path, &format!("{} {line}", span::utc(EpochMs::now().0))).unwrap_or_default();
+    let Some(root) = KEPT_IN.get() else { return };
+    let line = format!("{} {line}", span::utc(EpochMs::now().0));
+    let written = kept_lines::append(&root.diagnostics(), &line);
+    // A root that nobody has used yet gets its folder; a mistyped one is not founded by a line.
+    let is_new = written.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) && root.dir().is_dir();
+    if is_new && files::create_dir(&root.engine()).is_ok() {
+        kept_lines::append(&root.diagnostics(), &line).unwrap_or_default();
     }
 }
 

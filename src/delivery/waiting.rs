@@ -26,10 +26,22 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// What `sink` takes of the events after number `acked`.
+    /// What `sink` takes of the events after number `acked`: all of it.
     pub fn gather(source: &impl Source, sink: &Sink, acked: u64) -> Result<Self> {
+        Self::gather_until(source, sink, acked, usize::MAX)
+    }
+
+    /// The first of it, where nothing has to be known of the rest: it cannot be so much that something must be dropped, and no
+    /// newer event takes the place of an older one.
+    pub fn first(source: &impl Source, sink: &Sink, acked: u64) -> Result<Self> {
+        let is_few = source.last_seq()?.saturating_sub(acked) <= WAITING_MAX as u64;
+        let count = if is_few && !sink.coalesce { READ_COUNT } else { usize::MAX };
+        Self::gather_until(source, sink, acked, count)
+    }
+
+    fn gather_until(source: &impl Source, sink: &Sink, acked: u64, count: usize) -> Result<Self> {
         let mut waiting = Self { seen: acked, ..Self::default() };
-        loop {
+        while waiting.events.len() < count {
             let events = source.after(waiting.seen, READ_COUNT)?;
             let Some(last) = events.last() else { break };
             waiting.seen = last.seq;

@@ -65,9 +65,13 @@ fn every_answer_delivers_or_is_refused_with_a_sentence() {
         let server = Server::start(move |_| {
             if first.swap(false, std::sync::atomic::Ordering::SeqCst) { bad.clone() } else { Answer::status(200) }
         });
-        let place = Place::hook(&server.url(), &json!({}));
+        let mut place = Place::hook(&server.url(), &json!({}));
         place.events.add(2);
+        if answer == Answer::Hang {
+            place.limit(0.3);
+        }
         let report = place.pass();
+        place.limit(30.0);
         match expected {
             None => assert!(matches!(report.end, End::Idle) && report.delivered == 2, "{answer:?} {report:?}"),
             Some(words) => {

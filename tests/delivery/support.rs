@@ -65,9 +65,14 @@ impl Place {
 
     /// With one webhook and further keys of it.
     pub(crate) fn hook(url: &str, more: &Value) -> Self {
-        let mut sink = json!({ "name": "hook", "type": "webhook", "url": url, "timeoutSec": 0.3 });
+        let mut sink = json!({ "name": "hook", "type": "webhook", "url": url, "timeoutSec": 30 });
         sink.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
         Self::new(&json!([sink]), &[("HOOK_AUTH", "Bearer s3cret-of-the-hook")])
+    }
+
+    /// From here on a delivery to the first sink may take so long.
+    pub(crate) fn limit(&mut self, seconds: f64) {
+        self.context.settings.outbox.sinks[0].timeout_sec = seconds;
     }
 
     /// One pass over the first sink.

@@ -113,7 +113,7 @@ impl<S: Source> Pass<'_, S> {
             return Ok(end);
         }
         loop {
-            let waiting = Waiting::gather(self.source, self.sink, work.position.acked)?;
+            let waiting = Waiting::first(self.source, self.sink, work.position.acked)?;
             if let Some(end) = work.go_through(waiting)? {
                 return Ok(end);
             }
