@@ -9,7 +9,7 @@ use crate::ops::list::{self, Filter, JsonListing, Listing};
 use crate::ops::trees::observe_memory;
 use crate::service::{Liveness, Record, Status};
 use crate::view;
-use crate::view::record::{Listed, draw_list};
+use crate::view::record::{Listed, draw_list, notes};
 use crate::view::wire;
 
 use super::Door;
@@ -20,6 +20,8 @@ use super::exit::{End, Outcome};
 /// MEMORY is that of the whole tree: what each process has alone, and the largest part that one of them may share (its
 /// program, shared memory) once. A narrow terminal gets long names, projects and ports cut, then UPTIME, PID, MEMORY, PROJECT,
 /// LEFT, PORTS, HEALTH and STATUS left out, in this order.
+///
+/// Below the table stands why those services do not run that do not.
 ///
 /// With --reader: name, status and health, and `attention`: active (it is on its way somewhere, so that more will come), unread
 /// (the reader has not marked its last event as read), or read.
@@ -100,7 +102,9 @@ fn show(listing: &Listing, filter: &Filter, door: &Door) -> Outcome {
         };
         door.ui.note(&format!("no services\n  hint: {hint}"));
     } else {
-        door.ui.data(draw(listing.items(), door))?;
+        let notes = notes(listing.items().map(|(record, _)| record), EpochMs::now());
+        let gap = if notes.is_empty() { "" } else { "\n" };
+        door.ui.data(draw(listing.items(), door) + gap + &notes)?;
     }
     Ok(End::Done)
 }

@@ -10,6 +10,7 @@ mod diagnostics;
 mod doctor;
 mod events;
 mod exit;
+mod explain;
 mod fatal;
 mod global;
 mod healthcheck;
@@ -83,6 +84,7 @@ enum Command {
     Accept(accept::Args),
     List(list::Args),
     Show(show::Args),
+    Explain(explain::Args),
     Logs(logs::Args),
     Stop(stop::Args),
     Sweep(sweep::Args),
@@ -117,6 +119,7 @@ impl Command {
             | Self::Accept(_)
             | Self::List(_)
             | Self::Show(_)
+            | Self::Explain(_)
             | Self::Logs(_)
             | Self::Stop(_)
             | Self::Renew(_)
@@ -229,6 +232,7 @@ fn run(command: Command, door: &Door) -> Outcome {
         Command::Accept(args) => accept::run(&args, door),
         Command::List(args) => list::run(args, door),
         Command::Show(args) => show::run(&args, door),
+        Command::Explain(args) => explain::run(&args, door),
         Command::Logs(args) => logs::run(&args, door),
         Command::Stop(args) => stop::run(&args, door),
         Command::Sweep(args) => sweep::run(&args, door),

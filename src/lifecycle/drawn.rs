@@ -10,6 +10,7 @@ const HEAD: &str = "\
 Written from `src/lifecycle/transitions.rs` by `tests/generated.rs`; change it there.
 
 A record stands in one of seven statuses, and only the moves of this page lead from one to another.
+Whoever moves it writes down when, from where, by what and why: `minions managed explain NAME` tells.
 
 ## Statuses
 

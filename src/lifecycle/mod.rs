@@ -21,3 +21,4 @@ pub(crate) mod sample;
 pub mod stop;
 pub mod sweep;
 pub mod transitions;
+pub mod why;

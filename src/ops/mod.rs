@@ -12,6 +12,7 @@ mod demo_stage;
 pub mod doctor;
 pub mod ending;
 pub mod events;
+pub mod explain;
 pub mod facts;
 mod families;
 pub mod fatal;

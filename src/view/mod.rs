@@ -7,6 +7,7 @@ pub mod attention;
 pub mod doctor;
 pub mod escape;
 pub mod events;
+pub mod explain;
 pub mod holders;
 pub mod outbox;
 mod policy;

@@ -3,6 +3,7 @@
 use crate::base::clock::EpochMs;
 use crate::base::redact;
 use crate::base::span;
+use crate::ops::explain::brief;
 use crate::service::{Liveness, Record, Status};
 
 use super::amount;
@@ -23,6 +24,9 @@ const COLUMNS: [Column; 9] = [
     Column::new("MEMORY").whole().left_out(3),
 ];
 
+/// Of so many services that do not run it is told why.
+const NOTES_MAX: usize = 10;
+
 /// What stands where there is nothing to say.
 pub(super) const NONE: &str = "-";
 
@@ -41,6 +45,17 @@ pub struct Listed<'a> {
 pub fn draw_list<'a>(listed: impl Iterator<Item = Listed<'a>>, now: EpochMs, style: Style) -> String {
     let rows: Vec<[Cell; 9]> = listed.map(|listed| row(&listed, now)).collect();
     draw(COLUMNS, &rows, style)
+}
+
+/// A line for each of `records` that does not run, with why; empty where all run.
+pub fn notes<'a>(records: impl Iterator<Item = &'a Record> + Clone, now: EpochMs) -> String {
+    let all = records.filter_map(|record| Some((record, brief(record, now)?)));
+    let lines: String =
+        all.clone().take(NOTES_MAX).map(|(record, why)| format!("{}: {}\n", record.name, text(&why).text)).collect();
+    match all.skip(NOTES_MAX).count() {
+        0 => lines,
+        more => format!("{lines}and {more} more: minions managed explain NAME\n"),
+    }
 }
 
 fn row(listed: &Listed<'_>, now: EpochMs) -> [Cell; 9] {

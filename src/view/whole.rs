@@ -2,6 +2,7 @@
 
 use crate::base::clock::EpochMs;
 use crate::base::span;
+use crate::ops::explain::brief;
 use crate::ops::show::{Service, Tree};
 use crate::service::{Exit, ExitCause, ExitRecord, Liveness, Probe, Proof, Record, Status};
 
@@ -58,6 +59,7 @@ fn how_it_does(service: &Service, tree: Option<&Tree>, now: EpochMs) -> Lines {
         ("started", moment(record.started_at, now)),
         ("lives until", lives_until(record, now)),
     ];
+    lines.extend(brief(record, now).map(|why| ("why", text(&why))));
     lines.extend(service.exit.map(|exit| ("ended", Cell::plain(ended(exit)))));
     lines.extend(service.work.as_ref().map(|work| {
         let since = span::short(now.since(work.since));
@@ -163,7 +165,7 @@ fn lives_until(record: &Record, now: EpochMs) -> Cell {
     })
 }
 
-fn ended(record: ExitRecord) -> String {
+pub(super) fn ended(record: ExitRecord) -> String {
     let how = match record.exit {
         Exit::Code(code) => format!("exit code {code}"),
         Exit::Signal(signal) => format!("signal {signal}"),

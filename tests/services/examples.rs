@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use crate::support::{World, ran, signal, wait_for};
 
 /// Commands of which an example goes on until interrupted, by what such an example holds.
-const ENDLESS: &[(&str, &str)] = &[("minions managed logs", " -f")];
+const ENDLESS: &[(&str, &str)] = &[("minions managed logs", " -f"), ("minions managed events", " -f")];
 
 /// The command that ends with 0 when it is asked to by a signal; its first line names its pid.
 const LOOP: &str = "minions managed run";

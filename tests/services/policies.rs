@@ -274,3 +274,50 @@ fn every_change_of_status_says_why() {
         (&json!("starting"), &json!("running"), &json!("spawned"))
     );
 }
+
+#[test]
+fn explain_says_why_a_service_runs_waits_or_has_failed_and_what_comes_next() {
+    let explain = |world: &World| world.run(&["explain", "web", "--format", "json"]).ended(0).json();
+    let text = |world: &World| world.run(&["explain", "web"]).ended(0).stdout;
+    let (world, old) = one_service(&always(1));
+    let told = explain(&world);
+    assert!(told["why"].as_str().is_some_and(|why| why.starts_with("it runs: its first probe passed")), "{told}");
+    assert_eq!((&told["due"]["action"], &told["next"][0]["what"]), (&json!("keep"), &json!("end of its time to live")));
+    assert_eq!((&told["next_wait_s"], &told["starts_left"]), (&json!(f64::from(LONG_S)), &json!(1)), "{told}");
+    kill_shim(&old);
+    let told = explain(&world);
+    assert!(told["why"].as_str().is_some_and(|why| why.starts_with("it is dead, and nobody has acted")), "{told}");
+    assert_eq!((&told["alive"], &told["due"]["action"]), (&json!(false), &json!("wait")));
+    sweep(&world);
+    let told = explain(&world);
+    assert!(told["why"].as_str().is_some_and(|why| why.starts_with("it is started again in 16m")), "{told}");
+    assert_eq!((&told["next"][0]["what"], &told["starts_left"]), (&json!("start again"), &json!(0)), "{told}");
+    assert_eq!(told["last_transition"]["input"], "dead-at-sweep");
+    for words in ["last change  running to backoff, by `dead-at-sweep`", "start again", "0 automatic starts are left"] {
+        assert!(text(&world).contains(words), "{words}: {}", text(&world));
+    }
+    let list = world.run(&["list"]).ended(0).stdout;
+    assert!(list.contains("\n\nweb: it is started again in 16m"), "{list}");
+    assert!(world.run(&["show", "web"]).ended(0).stdout.contains("it is started again in 16m"));
+    edit(&world, |record| record["status"] = json!("failed"));
+    assert!(explain(&world)["why"].as_str().is_some_and(|why| why.starts_with("it has failed")));
+    let records = world.records();
+    assert_eq!(explain(&world)["due"]["action"], "keep");
+    assert_eq!(world.records(), records, "nothing is changed by it");
+    let unknown = world.run(&["explain", "wbe"]).ended(6);
+    assert!(unknown.stderr.contains("nearest: `web`"), "{unknown:?}");
+}
+
+#[test]
+fn explain_tells_what_a_service_depends_on() {
+    let world = World::new();
+    let mut web = world.shell("web", "exec sleep 1000");
+    web["depends_on"] = json!(["db"]);
+    world.declare("ripley", &[world.shell("db", "exec sleep 1001"), web]);
+    assert_eq!(world.accept("ripley", &[]).0, Some(0));
+    let told = world.run(&["explain", "web", "--format", "json"]).ended(0).json();
+    let need = json!([{"name": "db", "service": "db", "status": "running", "healthy": true}]);
+    assert_eq!((&told["depends_on"], &told["declared"]), (&need, &json!({"depends_on": ["db"]})), "{told}");
+    world.run(&["stop", "db"]).ended(0);
+    assert!(world.run(&["explain", "web"]).ended(0).stdout.contains("db: there is none in its scope"));
+}

@@ -3,6 +3,7 @@
 
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Result};
+use crate::base::root::Root;
 use crate::base::steps::{Step, reached};
 use crate::health::side_by_side;
 use crate::lifecycle::claim::Turn;
@@ -18,7 +19,7 @@ use crate::state::{self, Document};
 use super::super::context::Context;
 use super::super::ending::{self, Target};
 use super::super::moved::moved;
-use super::super::{facts, renew};
+use super::super::{chain, facts, renew};
 use super::{Done, Due};
 
 /// How many generations are ended side by side; each waits, so that threads are all it costs.
@@ -90,7 +91,10 @@ fn prepare(context: &Context, due: &Due<'_>, claim: &Claim) -> Result<Option<Rec
                 Some(without_process(&record, change.input, now, &step.why)?)
             }
         },
-        Action::Follow => None,
+        Action::Follow => {
+            ending::end_previous(root, record, grace)?;
+            followed(root, record, now, &step.why)?
+        }
         Action::Adopt => Some(adopted(context, record, now, &step.why)?),
         // Without its orders it can't be brought back: then all of it ends.
         Action::Restore => Some(match restored(context, record, now, &step.why)? {
@@ -122,6 +126,16 @@ fn without_process(record: &Record, input: Input, now: EpochMs, why: &str) -> Re
     let mut settled = Record { process: None, pid: None, previous: None, ..settled };
     moved(&mut settled, input, now, why)?;
     Ok(settled)
+}
+
+/// As its shim's files tell that it is by now; `None`: they tell nothing that is new.
+fn followed(root: &Root, record: &Record, now: EpochMs, why: &str) -> Result<Option<Record>> {
+    let mut free = Record { claim: None, previous: None, ..record.clone() };
+    if record.status == Status::Starting {
+        // Whoever started it died before it could say so.
+        moved(&mut free, Input::Adopted, now, why)?;
+    }
+    Ok(chain::observe_newer(root, &free, now))
 }
 
 /// As one that runs. The generation that it was to replace must be gone, and its shim must go by the record.

@@ -1,0 +1,157 @@
+//! Why a service is or is not running, and what comes next: for `explain`, `show` and `list`.
+
+use std::time::Duration;
+
+use crate::base::clock::EpochMs;
+use crate::base::span;
+use crate::service::{Record, RestartMode, Status};
+
+use super::facts::{Life, words};
+use super::{due, restart};
+
+/// Something that comes by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coming {
+    /// What, for people.
+    pub what: &'static str,
+    /// When.
+    pub at: EpochMs,
+}
+
+/// A restart policy with the figures of now filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// How long it would wait if it failed now; jitter makes that shorter.
+    pub next_wait: Duration,
+    /// How many automatic starts are left in the window of now.
+    pub starts_left: u32,
+}
+
+/// Why `record` does not run, in one sentence; `None`: it is recorded as running.
+pub fn brief(record: &Record, now: EpochMs) -> Option<String> {
+    let state = match record.status {
+        Status::Running => return None,
+        Status::Queued => "it waits to be started".to_owned(),
+        Status::Starting => "it is being started".to_owned(),
+        Status::Backoff => match record.progress.next_at {
+            Some(at) if at > now => format!("it is started again in {}", span::short(at.since(now))),
+            Some(_) | None => "it is due to be started again".to_owned(),
+        },
+        Status::Stopping => "it is being ended".to_owned(),
+        Status::Stopped => "it is started once somebody needs it".to_owned(),
+        Status::Failed => "it has failed".to_owned(),
+    };
+    Some(state + &because(record, now))
+}
+
+/// The same of any record, by what was seen of it.
+pub fn why(record: &Record, life: &Life, now: EpochMs) -> String {
+    let said = match (brief(record, now), life) {
+        (Some(brief), _) => return brief,
+        (None, Life::Alive) => "it runs".to_owned(),
+        (None, Life::Dead(death)) => return format!("it is dead, and nobody has acted on that yet: {}", words(death)),
+        (None, Life::NotStarted) => "it is recorded as running and has no process".to_owned(),
+        (None, Life::Unknown) => "it is recorded as running, and cannot be seen".to_owned(),
+    };
+    said + &because(record, now)
+}
+
+fn because(record: &Record, now: EpochMs) -> String {
+    let last = record.progress.last_transition.as_ref();
+    last.map_or_else(String::new, |last| format!(": {}, {} ago", last.why, span::short(now.since(last.at))))
+}
+
+/// What comes by itself, the next first; `backoff`: every how long health and use are written down.
+pub fn coming(record: &Record, backoff: Duration) -> Vec<Coming> {
+    let again = record.progress.next_at.filter(|_| record.status == Status::Backoff);
+    let again = again.map(|at| Coming { what: "start again", at });
+    let idle = due::last_use(record).and_then(|last| due::next_due(record, last, backoff));
+    let idle = idle.map(|(due, at)| Coming { what: due.words(), at });
+    let end = record.ttl_expires_at.map(|at| Coming { what: "end of its time to live", at });
+    let mut coming: Vec<Coming> = [again, idle, end].into_iter().flatten().collect();
+    coming.sort_by_key(|one| one.at);
+    coming
+}
+
+/// The figures of `record`'s restart policy at `now`; `None`: nothing starts it again.
+pub fn figures(record: &Record, now: EpochMs) -> Option<Figures> {
+    let policy = record.spec.lifecycle.restart.as_ref().filter(|policy| policy.mode != RestartMode::Never)?;
+    let up = record.started_at.filter(|_| record.status == Status::Running);
+    let is_reset = up.is_some_and(|start| now.since(start) >= policy.reset_after());
+    let failures_before = if is_reset { 0 } else { record.progress.failures_in_row };
+    let next_wait = restart::wait(policy, failures_before);
+    Some(Figures { next_wait, starts_left: restart::starts_left(policy, &record.progress, now) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::Death;
+    use super::super::sample;
+    use super::super::transitions::{Input, apply};
+    use super::*;
+    use crate::service::RestartPolicy;
+
+    const NOW: EpochMs = EpochMs(1_800_000_000_000);
+
+    #[test]
+    fn every_status_but_running_says_why() {
+        let expected = [
+            (Status::Queued, Some("it waits to be started")),
+            (Status::Starting, Some("it is being started")),
+            (Status::Running, None),
+            (Status::Backoff, Some("it is due to be started again")),
+            (Status::Stopping, Some("it is being ended")),
+            (Status::Stopped, Some("it is started once somebody needs it")),
+            (Status::Failed, Some("it has failed")),
+        ];
+        for (status, expected) in expected {
+            assert_eq!(brief(&sample::record(status), NOW).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn the_last_change_of_status_is_the_reason() {
+        let mut record = sample::record(Status::Running);
+        assert_eq!(why(&record, &Life::Alive, NOW), "it runs");
+        assert_eq!(
+            why(&record, &Life::Dead(Death::Rebooted), NOW),
+            "it is dead, and nobody has acted on that yet: the machine was booted anew since it was started"
+        );
+        record.progress.next_at = Some(EpochMs(NOW.0 + 5_000));
+        apply(&mut record, Input::DeadAtSweep, NOW, "signal 9 ended it").expect("legal");
+        let later = EpochMs(NOW.0 + 2_000);
+        assert_eq!(brief(&record, later).as_deref(), Some("it is started again in 3s: signal 9 ended it, 2s ago"));
+        assert_eq!(why(&record, &Life::NotStarted, later), "it is started again in 3s: signal 9 ended it, 2s ago");
+    }
+
+    #[test]
+    fn what_comes_is_told_the_next_first() {
+        let backoff = Duration::from_secs(30);
+        let mut record = sample::record(Status::Backoff);
+        record.ttl_expires_at = Some(EpochMs(NOW.0 + 9));
+        record.progress.next_at = Some(EpochMs(NOW.0 + 5));
+        let whats = |record: &Record| coming(record, backoff).iter().map(|one| one.what).collect::<Vec<_>>();
+        assert_eq!(whats(&record), ["start again", "end of its time to live"]);
+        record.ttl_expires_at = Some(NOW);
+        assert_eq!(whats(&record), ["end of its time to live", "start again"]);
+        let mut idle = sample::record(Status::Running);
+        (idle.started_at, idle.spec.lifecycle.idle_stop_s) = (Some(NOW), Some(60.0));
+        assert_eq!(whats(&idle), ["idle stop"]);
+    }
+
+    #[test]
+    fn the_figures_are_those_of_the_next_failure() {
+        let mut record = sample::record(Status::Running);
+        assert_eq!(figures(&record, NOW), None);
+        record.spec.lifecycle.restart = Some(RestartPolicy::default());
+        assert_eq!(figures(&record, NOW), None, "never");
+        record.spec.lifecycle.restart = Some(RestartPolicy { mode: RestartMode::Always, ..RestartPolicy::default() });
+        (record.progress.failures_in_row, record.progress.recent_starts) = (2, vec![NOW, NOW]);
+        record.started_at = Some(EpochMs(NOW.0 - 599_999));
+        let of = |seconds, starts_left| Some(Figures { next_wait: Duration::from_secs(seconds), starts_left });
+        assert_eq!(figures(&record, NOW), of(4, 8));
+        assert_eq!(figures(&record, EpochMs(NOW.0 + 1)), of(1, 8), "it was up for long enough");
+        record.status = Status::Failed;
+        assert_eq!(figures(&record, EpochMs(NOW.0 + 1)), of(4, 8));
+    }
+}
