@@ -114,15 +114,32 @@ fn temporary_in(dir: &Path) -> io::Result<tempfile::NamedTempFile> {
     tempfile::Builder::new().prefix(TEMPORARY).make_in(dir, open)
 }
 
-/// Fills `reserve`, a file that was made for this while there was room, with `bytes`, and renames it to `path`. Where blocks
-/// are overwritten in place that needs no new one, so that it works on a full disk.
+/// Fills `reserve`, a file that was made for this while there was room, with `bytes`, and gives it the name `path`. Where blocks
+/// are overwritten in place that needs no new one, so that it works on a full disk. What stood at `path` is the reserve from then
+/// on, where the system can swap names: so it works again and again.
 #[expect(clippy::disallowed_methods, reason = "the one place that renames files")]
 pub fn write_into(reserve: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = open_in_place(reserve)?;
     touch(FileAct::Rename, path)?;
     file.write_all(bytes)?;
     file.set_len(bytes.len() as u64)?;
+    if swap(reserve, path).is_ok() {
+        return Ok(());
+    }
     std::fs::rename(reserve, path)
+}
+
+/// Swaps the names of two files.
+#[cfg(linux_calls)]
+fn swap(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+}
+
+/// Swaps the names of two files, which not every system can.
+#[cfg(not(linux_calls))]
+fn swap(_one: &Path, _other: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// A file in `dir` that has no name, to try things on.

@@ -80,12 +80,20 @@ pub fn after_boot(policy: Option<&RestartPolicy>, progress: &Progress, now: Epoc
     }
 }
 
-/// The share of jitter for the end of `generation`, from 0 to 1: by the randomness that its name was made with, so that whoever
-/// judges the same end comes to the same moment.
+/// The share of jitter for the end of `generation`, from 0 to 1: by its name, so that whoever judges the same end comes to the same
+/// moment. Lives by one shim differ in the time of their names alone: all of the name counts.
 pub fn share(generation: Option<&Generation>) -> f64 {
-    let digits = generation.and_then(|generation| generation.as_str().get(17..));
-    let drawn = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).unwrap_or(u32::MAX);
+    let drawn = generation.map_or(u32::MAX, |generation| spread(generation.as_str().as_bytes()));
     f64::from(drawn) / f64::from(u32::MAX)
+}
+
+/// The upper half of the FNV-1a hash of `bytes`, in which every byte counts, once more multiplied for the last ones to reach it.
+fn spread(bytes: &[u8]) -> u32 {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let hash = bytes.iter().fold(OFFSET, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME));
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    u32::try_from(mixed >> 32).unwrap_or(u32::MAX)
 }
 
 /// The history of a service that a person starts anew: its failures and automatic starts are forgotten, not their sum.
@@ -331,9 +339,16 @@ mod tests {
 
     #[test]
     fn every_generation_draws_its_own_share() {
-        let of = |digits: &str| share(Generation::parse(&format!("g0123456789abcdef{digits}")).as_ref());
-        assert_eq!((of("00000000"), of("ffffffff"), share(None)), (0.0, 1.0, 1.0));
-        assert!((of("80000000") - 0.5).abs() < 1e-6);
+        let shim = Generation::new(EpochMs(1_700_000_000_000));
+        let lives = (0..1000).map(|life| shim.successor(EpochMs(1_700_000_000_001 + life * 100)));
+        let shares: Vec<f64> = lives.map(|life| share(Some(&life))).collect();
+        assert!(shares.iter().all(|share| (0.0..=1.0).contains(share)));
+        for tenth in 0..10 {
+            let bounds = f64::from(tenth) / 10.0..f64::from(tenth + 1) / 10.0;
+            let there = shares.iter().filter(|share| bounds.contains(share)).count();
+            assert!((50..200).contains(&there), "{there} of 1000 in {bounds:?}");
+        }
+        assert_eq!((share(Some(&shim)), share(None)), (share(Some(&shim)), 1.0));
     }
 
     #[test]

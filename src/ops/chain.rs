@@ -75,12 +75,17 @@ pub fn observe(root: &Root, name: &str, generation: &Generation) -> Option<Told>
 
 /// What the shim of `record`, whose service is dead, is about.
 pub fn observe_shim(root: &Root, record: &Record) -> Shim {
-    let Some(own) = &record.generation else { return Shim::Gone };
-    let Some(told) = observe(root, &record.name, own) else { return Shim::Gone };
-    let shim = state::read_shim(&root.run_dir(&record.name, &told.generation)).ok().flatten();
     let lives = |identity: &Identity| process::observe_liveness(identity) != Liveness::Dead;
-    if !shim.is_some_and(|shim| lives(&shim)) {
-        return Shim::Gone;
+    let Some(own) = &record.generation else { return Shim::Gone };
+    let Some(told) = observe(root, &record.name, own) else {
+        // Its folder was taken from it. It begins no other life, but it may still end what is left of this one.
+        let is_there = record.process.as_ref().is_some_and(|process| lives(&process.shim));
+        return if is_there { Shim::Same } else { Shim::Gone };
+    };
+    match state::read_shim(&root.run_dir(&record.name, &told.generation)) {
+        Ok(shim) if !shim.as_ref().is_some_and(lives) => return Shim::Gone,
+        // What cannot be read may be that of a living one.
+        Ok(_) | Err(_) => {}
     }
     match told.stand {
         Stand::Waits { until, refusal: _ } => Shim::Waiting { until },

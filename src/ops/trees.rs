@@ -60,8 +60,9 @@ impl Trees {
             self.add_family(pid, &mut members);
         }
         let shims = [record.process.as_ref(), record.previous.as_ref().and_then(|previous| previous.process.as_ref())];
-        for shim in shims.into_iter().flatten() {
-            members.remove(&shim.shim.pid);
+        for process in shims.into_iter().flatten() {
+            members.remove(&process.shim.pid);
+            self.remove_follower(process, &mut members);
         }
         let mut members: Vec<u32> = members.into_iter().collect();
         members.sort_unstable();
@@ -92,6 +93,16 @@ impl Trees {
         let shared = memories.iter().map(|memory| memory.shared).max()?;
         let own = memories.iter().map(|memory| memory.resident - memory.shared);
         Some(own.fold(shared, u64::saturating_add))
+    }
+
+    /// A shim has one child, its service, but for a moment after it has started that again.
+    fn remove_follower(&self, process: &Process, members: &mut HashSet<u32>) {
+        let children = self.table.children(process.shim.pid).iter().map(|child| child.pid);
+        let others = children.filter(|pid| *pid != process.service.pid && members.contains(pid)).collect::<Vec<_>>();
+        for follower in others.into_iter().filter(|pid| process::observe_is_follower(*pid)) {
+            members.remove(&follower);
+            self.table.descendants(follower).iter().for_each(|below| drop(members.remove(&below.pid)));
+        }
     }
 
     fn add_generation(&self, generation: Option<&Generation>, process: Option<&Process>, members: &mut HashSet<u32>) {

@@ -47,4 +47,4 @@ pub use spawn::{
     become_shim, heard_go, start_follower, start_service, start_shim, system_words,
 };
 pub use stopping::{Manners, StopOutcome, stop_marked};
-pub use table::{Table, observe_marked, observe_shims, observe_strays};
+pub use table::{Table, observe_is_follower, observe_marked, observe_shims, observe_strays};

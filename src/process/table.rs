@@ -10,7 +10,7 @@ use crate::service::Identity;
 use super::look::boot_id;
 use super::places::observe_mark;
 use super::snapshot;
-use super::spawn::SHIM_ARG0;
+use super::spawn::{FOLLOWER_ARG0, SHIM_ARG0};
 
 /// The process table at one moment.
 #[derive(Debug)]
@@ -56,6 +56,11 @@ impl Table {
             }
         }
         found
+    }
+
+    /// The living children of `pid`.
+    pub fn children(&self, pid: u32) -> &[Identity] {
+        self.children.get(&pid).map_or(&[], Vec::as_slice)
     }
 
     /// Every living process.
@@ -105,37 +110,42 @@ pub fn observe_strays(generation: &Generation) -> io::Result<Vec<Identity>> {
 /// Every living shim with a living service that was started for a folder below `run`, with that folder as seen from `run`.
 /// Found by its command line, which nobody but its own user can have given it. One that waits for its word has no service.
 pub fn observe_shims(run: &Path) -> io::Result<Vec<(Identity, PathBuf)>> {
-    let run_dir = |identity: &Identity| shim_dir(identity.pid)?.strip_prefix(run).ok().map(Path::to_owned);
+    let run_dir = |identity: &Identity| run_dir_of(identity.pid, SHIM_ARG0)?.strip_prefix(run).ok().map(Path::to_owned);
     let table = Table::observe()?;
     let shims = table.all().iter().filter_map(|identity| Some((identity.clone(), run_dir(identity)?)));
     Ok(shims.filter(|(shim, _)| !table.descendants(shim.pid).is_empty()).collect())
 }
 
-/// The run folder of the shim that `pid` is; `None` if it is none.
-fn shim_dir(pid: u32) -> Option<PathBuf> {
+/// Whether `pid` is a follower: a child of a shim, and no part of its service.
+pub fn observe_is_follower(pid: u32) -> bool {
+    run_dir_of(pid, FOLLOWER_ARG0).is_some()
+}
+
+/// The run folder that `pid` was started for under the name `arg0`; `None` if it is no such process.
+fn run_dir_of(pid: u32, arg0: &str) -> Option<PathBuf> {
     #[cfg(debug_assertions)]
     if let Some(world) = crate::base::world::here() {
         return match world.inside(pid)?.args.as_slice() {
-            [name, dir] if name == SHIM_ARG0 => Some(PathBuf::from(dir)),
+            [name, dir] if name == arg0 => Some(PathBuf::from(dir)),
             _ => None,
         };
     }
-    shim_dir_by_system(pid)
+    run_dir_by_system(pid, arg0)
 }
 
 #[cfg(linux_calls)]
-fn shim_dir_by_system(pid: u32) -> Option<PathBuf> {
+fn run_dir_by_system(pid: u32, arg0: &str) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
     let line = crate::base::files::read_pseudo(format!("/proc/{pid}/cmdline")).ok()?;
-    let dir = line.strip_prefix(SHIM_ARG0.as_bytes())?.strip_prefix(b"\0")?.strip_suffix(b"\0")?;
+    let dir = line.strip_prefix(arg0.as_bytes())?.strip_prefix(b"\0")?.strip_suffix(b"\0")?;
     Some(PathBuf::from(std::ffi::OsStr::from_bytes(dir)))
 }
 
 #[cfg(not(linux_calls))]
-fn shim_dir_by_system(pid: u32) -> Option<PathBuf> {
+fn run_dir_by_system(pid: u32, arg0: &str) -> Option<PathBuf> {
     let what = sysinfo::ProcessRefreshKind::nothing().with_cmd(sysinfo::UpdateKind::Always);
     let looked = snapshot::look(pid, what, |process| match process?.cmd() {
-        [name, dir] if name == SHIM_ARG0 => Some(PathBuf::from(dir)),
+        [name, dir] if name == arg0 => Some(PathBuf::from(dir)),
         _ => None,
     });
     looked.ok().flatten()

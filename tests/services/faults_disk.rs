@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::faults::{Fault, LOOKERS, Patient, READERS, Row, WRITERS, in_namespace, mount, plainly};
-use crate::support::{is_alive, kill, pid_of, shim_of, wait_for};
+use crate::support::{is_alive, kill, pid_of, shim_of, variable, wait_for};
 
 const MOUNTS: [&str; 1] = ["-rm"];
 
@@ -128,6 +128,41 @@ fn a_service_that_fills_the_disk_as_it_ends_is_started_anew_all_the_same() {
         patient.check_truth("restart hog");
         patient.world.set(&json!({"stopGraceSec": 0}));
     });
+}
+
+#[test]
+fn a_service_that_ends_again_and_again_on_a_full_disk_comes_back_each_time() {
+    in_namespace(
+        "faults_disk::a_service_that_ends_again_and_again_on_a_full_disk_comes_back_each_time",
+        &MOUNTS,
+        || {
+            let patient = Patient::mounted("size=2m,mode=0700");
+            let mut spec = patient.world.shell("phoenix", "exec sleep 1000");
+            spec["restart"] = json!({"policy": "always", "backoff_s": [0]});
+            patient.world.declare("phoenix", &[spec]);
+            patient.world.run(&["accept", "phoenix", "--project", "shop"]).ended(0);
+            let before = patient.world.record("phoenix");
+            fill(&patient, 0);
+            let mut pid = pid_of(&before);
+            for _ in 0..8 {
+                kill(pid);
+                wait_for("it comes back", || child_of(shim_of(&before)).is_some_and(|child| child != pid));
+                pid = child_of(shim_of(&before)).expect("it came back");
+            }
+            assert_eq!(patient.world.record("phoenix"), before, "there was no room to say so");
+            empty(&patient);
+            patient.world.run(&["reconcile"]).ended(0);
+            patient.check_truth("the disk was full");
+            assert!(is_alive(pid_of(&patient.world.record("phoenix"))));
+        },
+    );
+}
+
+/// The service of that shim: the child that bears a mark.
+fn child_of(shim: u32) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{shim}/task/{shim}/children")).unwrap_or_default();
+    let pids = children.split_whitespace().map(|pid| pid.parse().expect("a pid"));
+    pids.into_iter().find(|pid| is_alive(*pid) && variable(*pid, "MINIONS_MANAGED_GENERATION").is_some())
 }
 
 #[test]
