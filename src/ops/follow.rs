@@ -36,7 +36,8 @@ pub fn main(run_dir: &Path) -> ExitCode {
 fn follow(run_dir: &Path) -> Result<()> {
     let no_run_dir = || Error::new(Kind::Usage, "usage", format!("`{}` is no run folder", run_dir.display()));
     let (root, name, generation) = parts(run_dir).ok_or_else(no_run_dir)?;
-    let settings = config::load(&root.config())?.settings;
+    // Settings that cannot be read are no reason to leave a record untrue; whoever calls a command is told of them.
+    let settings = config::load(&root.config()).map(|loaded| loaded.settings).unwrap_or_default();
     let context = Context { root, settings, env: Vec::new() };
     let noted = note_newest(&context, &name, &generation)?;
     reached(Step::FollowNoted);

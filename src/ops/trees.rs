@@ -100,8 +100,8 @@ impl Trees {
         let children = self.table.children(process.shim.pid).iter().map(|child| child.pid);
         let others = children.filter(|pid| *pid != process.service.pid && members.contains(pid)).collect::<Vec<_>>();
         for follower in others.into_iter().filter(|pid| process::observe_is_follower(*pid)) {
-            members.remove(&follower);
-            self.table.descendants(follower).iter().for_each(|below| drop(members.remove(&below.pid)));
+            let its_own = self.table.descendants(follower);
+            members.retain(|pid| *pid != follower && its_own.iter().all(|below| below.pid != *pid));
         }
     }
 

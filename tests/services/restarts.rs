@@ -316,6 +316,20 @@ fn a_lost_state_finds_every_life_again() {
     expect_no_finding(&world, "adopted");
 }
 
+#[test]
+fn a_lost_state_finds_what_waits_too() {
+    let world = World::new();
+    let (before, after) = waiting(&world);
+    std::fs::remove_file(world.root().join("engine/managed-processes.json")).unwrap();
+    world.run(&["reconcile"]).ended(0);
+    let found = world.record("s");
+    assert_eq!((&found["status"], &found["next_at"]), (&json!("backoff"), &after["next_at"]), "{found}");
+    assert!(is_alive(shim_of(&before)));
+    expect_no_finding(&world, "found");
+    world.run(&["stop", "s"]).ended(0);
+    expect_nothing(&world);
+}
+
 /// Zombies among the children of `pid`.
 fn zombies(pid: u32) -> usize {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();

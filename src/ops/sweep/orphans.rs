@@ -11,11 +11,12 @@ use crate::base::root::Root;
 use crate::base::steps::{Step, reached};
 use crate::health::side_by_side;
 use crate::lifecycle::orphan::{self, Action, Facts};
-use crate::lifecycle::sweep::Life;
+use crate::lifecycle::sweep::{Life, Shim};
 use crate::process;
-use crate::service::{Identity, Liveness, Process, Record, is_kebab_case};
+use crate::service::{Identity, Liveness, Process, Record, Status, is_kebab_case};
 use crate::state::{self, Document};
 
+use super::super::chain;
 use super::super::context::Context;
 use super::super::ending::{self, Target};
 use super::super::facts;
@@ -87,15 +88,28 @@ fn look(root: &Root, document: &Document, name: String, generation: Generation, 
     // Orders that the system refuses to show are no orders that cannot be understood: for want of them nobody is ended.
     let is_hidden = record.is_none() && state::is_refused(&run_dir);
     let life = if is_hidden { Life::Unknown } else { facts::observe_life(root, &target) };
+    let (life, record) = match record.as_ref().and_then(|record| waiting(root, record, &life, now)) {
+        // What its shim is to start again is no less there than what runs.
+        Some(waiting) => (Life::Alive, Some(waiting)),
+        None => (life, record),
+    };
     let obstacle = obstacle(document, record.as_ref(), &name, now);
     let shim = shim.map_or(Liveness::Dead, |shim| process::observe_liveness(&shim));
     let (action, why) = orphan::decide(Facts { life: &life, shim, obstacle });
     Found { target, generation, record, life, action, why }
 }
 
-/// Why one that runs cannot have its record back.
+/// The record of a service that is dead and whose shim waits to start it again.
+fn waiting(root: &Root, record: &Record, life: &Life, now: EpochMs) -> Option<Record> {
+    let is_dead = matches!(life, Life::Dead(_));
+    let waits = is_dead && matches!(chain::observe_shim(root, record), Shim::Waiting { .. });
+    waits.then(|| chain::observe_newer(root, record, now)).flatten()
+}
+
+/// Why one that runs, or waits for its next start, cannot have its record back.
 fn obstacle(document: &Document, record: Option<&Record>, name: &str, now: EpochMs) -> Option<&'static str> {
-    let Some(record) = record.filter(|record| record.process.is_some()) else {
+    let is_whole = |record: &&Record| record.process.is_some() || record.status == Status::Backoff;
+    let Some(record) = record.filter(is_whole) else {
         return Some("its orders cannot be read");
     };
     if record.ttl_expires_at.is_some_and(|at| at <= now) {
