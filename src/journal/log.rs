@@ -186,14 +186,14 @@ impl Log {
     fn has(&self, first: u64, events: &[&str]) -> io::Result<bool> {
         let mut left = events.iter();
         let mut is_same = true;
-        let scanned = self.scan(first.saturating_sub(1), &mut |line| {
+        self.scan(first.saturating_sub(1), &mut |line| {
             is_same = is_same && left.next().is_some_and(|event| *event == line.json());
             if is_same { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
-        Ok(is_same && left.next().is_none() && scanned.is_whole())
+        Ok(is_same && left.next().is_none())
     }
 
-    /// Cuts the segment that is written before its first line of number `first` or later, and what makes no sense before that.
+    /// Cuts the segment that is written behind its last whole line before number `first`.
     fn cut_from(&self, first: u64) -> io::Result<()> {
         let file = files::open_in_place(&self.root.events())?;
         let length = file.metadata()?.len();
@@ -201,11 +201,13 @@ impl Log {
             return Err(io::Error::other("it is no journal: move it away"));
         }
         let bytes = read_range(&file, 0, length)?;
-        let is_before = |line: &&[u8]| {
-            let line = line.strip_suffix(b"\n").and_then(Line::parse);
-            line.is_some_and(|line| line.seq < first)
-        };
-        let whole: usize = bytes.split_inclusive(|byte| *byte == b'\n').take_while(is_before).map(<[u8]>::len).sum();
+        let (mut end, mut whole) = (0, 0);
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            end += line.len();
+            if line.strip_suffix(b"\n").and_then(Line::parse).is_some_and(|line| line.seq < first) {
+                whole = end;
+            }
+        }
         self.cut(&file, whole as u64, length)
     }
 

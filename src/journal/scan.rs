@@ -34,13 +34,6 @@ pub struct Scanned {
     pub is_stopped: bool,
 }
 
-impl Scanned {
-    /// Whether nothing is missing.
-    pub fn is_whole(&self) -> bool {
-        self.gaps.is_empty() && self.bad_lines == 0
-    }
-}
-
 /// A scan under way.
 struct Walk<'a> {
     take: &'a mut dyn FnMut(&Line<'_>) -> ControlFlow<()>,

@@ -117,30 +117,55 @@ impl Source {
         Ok(journal.max(self.carried.seq))
     }
 
-    /// Hands every event after number `after` to `take`, oldest first and each once, until it breaks. `items` of what is
-    /// returned is empty.
+    /// Hands every event after number `after` to `take`, oldest first and each once, until it breaks: those of the journal, and
+    /// what it lacks at its end or in the middle as far as the state file has it. `items` of what is returned is empty.
     pub(super) fn scan(&self, after: u64, take: &mut dyn FnMut(&Line<'_>) -> ControlFlow<()>) -> Result<Found> {
-        let scanned = self.log.scan(after, take).map_err(unreadable)?;
-        let mut found = Found {
-            items: Vec::new(),
-            next: scanned.last,
-            gaps: scanned.gaps,
-            bad_lines: scanned.bad_lines,
-            is_limited: scanned.is_stopped,
-        };
-        let newer = self.carried.events.iter().filter(|event| event.seq > scanned.last);
-        for CarriedEvent { seq, json } in newer {
-            if found.is_limited {
-                break;
-            }
-            if found.next > 0 && *seq > found.next + 1 {
-                found.gaps.push(found.next + 1..=seq - 1);
-            }
-            found.next = *seq;
-            let is_over = Line::of_json(json).is_some_and(|line| take(&line).is_break());
-            found.is_limited = is_over;
+        let mut next = after;
+        let scanned = self.log.scan(after, &mut |line| {
+            self.hand_carried(&mut next, line.seq, take)?;
+            next = line.seq;
+            take(line)
+        });
+        let scanned = scanned.map_err(unreadable)?;
+        let end =
+            if scanned.is_stopped { ControlFlow::Break(()) } else { self.hand_carried(&mut next, u64::MAX, take) };
+        let mut gaps: Vec<RangeInclusive<u64>> = scanned.gaps.iter().flat_map(|gap| self.uncarried(gap)).collect();
+        if let Some(first) = self.carried.events.first()
+            && scanned.last > 0
+            && scanned.last + 1 < first.seq
+        {
+            gaps.push(scanned.last + 1..=first.seq - 1);
         }
-        Ok(found)
+        Ok(Found { items: Vec::new(), next, gaps, bad_lines: scanned.bad_lines, is_limited: end.is_break() })
+    }
+
+    /// Hands the state file's events after number `next` and before `end` to `take`, and moves `next` on.
+    fn hand_carried(
+        &self,
+        next: &mut u64,
+        end: u64,
+        take: &mut dyn FnMut(&Line<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if next.saturating_add(1) == end {
+            return ControlFlow::Continue(());
+        }
+        for CarriedEvent { seq, json } in self.carried.events.iter().filter(|event| event.seq < end) {
+            if *seq > *next {
+                *next = *seq;
+                Line::of_json(json).map_or(ControlFlow::Continue(()), |line| take(&line))?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The parts of `gap` that the state file does not fill.
+    fn uncarried(&self, gap: &RangeInclusive<u64>) -> Vec<RangeInclusive<u64>> {
+        let (Some(first), Some(last)) = (self.carried.events.first(), self.carried.events.last()) else {
+            return vec![gap.clone()];
+        };
+        let before = *gap.start()..=(*gap.end()).min(first.seq.saturating_sub(1));
+        let behind = (*gap.start()).max(last.seq.saturating_add(1))..=*gap.end();
+        [before, behind].into_iter().filter(|part| !part.is_empty()).collect()
     }
 
     fn after(&self, after: u64, limit: usize, filter: &Filter) -> Result<Found> {
@@ -183,7 +208,7 @@ pub struct Follower<'a> {
     filter: Filter,
     next: u64,
     /// How the files looked when there was nothing new.
-    seen: Option<[Option<(u64, i64, i64)>; 2]>,
+    seen: Option<[Option<Look>; 2]>,
 }
 
 /// Most events that are returned at once to who follows.
@@ -208,9 +233,11 @@ impl<'a> Follower<'a> {
     }
 }
 
-/// Size and time of change of a file: another look, another file.
-fn look(path: &std::path::Path) -> Option<(u64, i64, i64)> {
+/// Which file, its size, and its time of change: another look, other content.
+type Look = (u64, u64, i64, i64);
+
+fn look(path: &std::path::Path) -> Option<Look> {
     use std::os::unix::fs::MetadataExt as _;
     let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.len() ^ metadata.ino().rotate_left(32), metadata.mtime(), metadata.mtime_nsec()))
+    Some((metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }

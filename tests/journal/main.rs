@@ -13,6 +13,7 @@ use minions_managed::journal::Filter;
 use minions_managed::ops::context::Context;
 use minions_managed::ops::events::{self, Request, Start};
 use minions_managed::service::{Draft, EventType};
+use proptest::prelude::*;
 use serde_json::Value;
 
 /// A root with a journal.
@@ -57,6 +58,14 @@ impl Place {
             (value["seq"].as_u64().unwrap(), value["type"].as_str().unwrap().to_owned())
         });
         read.collect()
+    }
+
+    /// The numbers of all events, those of lost ones, and how many lines make no sense.
+    fn find(&self) -> (Vec<u64>, Vec<u64>, u64) {
+        let request = Request { start: Start::After(0), limit: usize::MAX, filter: Filter::default() };
+        let found = events::run(&self.context, &request).unwrap();
+        let seq = |item: &String| serde_json::from_str::<Value>(item).unwrap()["seq"].as_u64().unwrap();
+        (found.items.iter().map(seq).collect(), found.gaps.into_iter().flatten().collect(), found.bad_lines)
     }
 
     /// Fails unless the numbers are 1 to `last`, each once.
@@ -109,6 +118,8 @@ fn what_makes_no_sense_in_the_middle_is_appended_anew_while_the_state_has_it() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x10;
     std::fs::write(place.journal(), &bytes).unwrap();
+    let numbers: Vec<u64> = place.find().0;
+    assert_eq!(numbers, (1..=20).collect::<Vec<u64>>(), "a reader has it from the state");
     // So many that the state lets go of those that it has.
     place.tell(20, "two");
     place.expect(40, "repaired before it was let go");
@@ -118,6 +129,25 @@ fn what_makes_no_sense_in_the_middle_is_appended_anew_while_the_state_has_it() {
         .filter(|name| name.contains(".torn-"))
         .collect();
     assert_eq!(aside.len(), 1, "what was cut is kept: {aside:?}");
+}
+
+#[test]
+fn what_is_lost_of_old_costs_nothing_that_came_later() {
+    let place = Place::new(1 << 20, 16);
+    for _ in 0..3 {
+        place.tell(40, "one");
+    }
+    let text = std::fs::read_to_string(place.journal()).unwrap();
+    std::fs::write(place.journal(), text.replacen("one", "One", 1)).unwrap();
+    for _ in 0..3 {
+        place.tell(40, "two");
+    }
+    let (numbers, gaps, bad_lines) = place.find();
+    assert_eq!(
+        (numbers, gaps.len(), bad_lines),
+        ((2..=240).collect::<Vec<u64>>(), 0, 1),
+        "the first line is all that is lost"
+    );
 }
 
 #[test]
@@ -247,4 +277,31 @@ fn any_number_is_found_by_halving() {
         of_first.insert(after, first);
     }
     assert!(of_first.iter().all(|(after, first)| *first == Some(after + 1)));
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_written_into_the_journal_no_event_is_missing(
+        spoilt in proptest::collection::vec(any::<u8>(), 1..300),
+        at in any::<prop::sample::Index>(),
+        length in 0..300_usize,
+    ) {
+        let place = Place::new(1 << 20, 16);
+        place.tell(5, "one");
+        let whole = std::fs::read(place.journal()).unwrap();
+        let start = at.index(whole.len() + 1);
+        let end = (start + length).min(whole.len());
+        std::fs::write(place.journal(), [&whole[..start], &spoilt, &whole[end..]].concat()).unwrap();
+        let (numbers, gaps, _) = place.find();
+        prop_assert_eq!((numbers, gaps), ((1..=5).collect::<Vec<u64>>(), Vec::new()));
+        place.tell(1, "two");
+        let (numbers, gaps, _) = place.find();
+        prop_assert!(numbers.len() >= 6 && gaps.is_empty());
+        prop_assert_eq!(numbers, (1..=place.context.store().read().unwrap().carried.seq).collect::<Vec<u64>>());
+        // Then the state lets go of them.
+        place.tell(40, "three");
+        let (numbers, gaps, _) = place.find();
+        let last = place.context.store().read().unwrap().carried.seq;
+        prop_assert_eq!((numbers.len() as u64, gaps), (last, Vec::new()));
+    }
 }
