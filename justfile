@@ -54,6 +54,10 @@ try-scheduling: release
     contrib/try-scheduling.sh cron target/release/minions
     contrib/try-scheduling.sh systemd target/release/minions
 
+# Walks in the simulated world from a seed, for so many steps; a seed that failed, with 1 step, plays its story once more (docs/testing.md)
+sim seed="$(date +%s)" steps="20000000":
+    SIM_SEED={{ seed }} SIM_STEPS={{ steps }} cargo test --test sim walks_by_seed -- --ignored --nocapture
+
 # The long tests, which `test` leaves out
 soak:
     cargo test --release -- --ignored

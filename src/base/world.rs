@@ -111,9 +111,8 @@ mod simulated {
         fn start_follower(&self, _run_dir: &Path) -> io::Result<u32> {
             Err(io::ErrorKind::Unsupported.into())
         }
-        /// As a shim: reaps a child that has ended, with its pid; `Ok(None)` if none has, for which it then `waits`, and an error if
-        /// there is no child.
-        fn reap(&self, waits: bool) -> io::Result<Option<(u32, Ended)>>;
+        /// As a shim: reaps a child that has ended, with its pid; `Ok(None)` if none has, and an error if there is no child.
+        fn reap(&self) -> io::Result<Option<(u32, Ended)>>;
 
         /// Everybody who listens.
         fn listeners(&self) -> Vec<Listener>;

@@ -46,7 +46,7 @@ impl Reaped {
     /// Reaps every child that has ended.
     pub(super) fn reap(&mut self, main_pid: u32, generation: &Generation, follower: &mut Follower) {
         loop {
-            match wait_child(WaitOptions::NOHANG) {
+            match wait_child() {
                 Ok(Some((pid, exit))) => {
                     if !follower.note_end(pid) && pid == main_pid {
                         self.main_exit = Some(exit);
@@ -71,19 +71,19 @@ impl Reaped {
     }
 }
 
-/// Reaps one child: its pid and how it ended.
-fn wait_child(options: WaitOptions) -> Result<Option<(u32, Exit)>, Errno> {
+/// Reaps one child that has ended: its pid and how.
+fn wait_child() -> Result<Option<(u32, Exit)>, Errno> {
     #[cfg(debug_assertions)]
     if let Some(world) = crate::base::world::here() {
         use crate::base::world::Ended;
-        let reaped = world.reap(!options.contains(WaitOptions::NOHANG)).map_err(|_| Errno::CHILD)?;
+        let reaped = world.reap().map_err(|_| Errno::CHILD)?;
         let exit = |ended: Ended| match ended {
             Ended::Code(code) => Exit::Code(code),
             Ended::Signal(signal) => Exit::Signal(signal),
         };
         return Ok(reaped.map(|(pid, ended)| (pid, exit(ended))));
     }
-    let reaped = rustix::process::wait(options)?;
+    let reaped = rustix::process::wait(WaitOptions::NOHANG)?;
     // A pid is positive.
     Ok(reaped.map(|(pid, status)| (pid.as_raw_nonzero().get().unsigned_abs(), exit_of(status))))
 }

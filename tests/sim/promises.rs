@@ -1,0 +1,99 @@
+//! What a story has reason to expect: services that nobody had anything to do with go on, and sidecars are neither lost nor there
+//! twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use minions_managed::service::Record;
+
+use crate::check;
+use crate::faults::Faults;
+use crate::machine::Machine;
+use crate::script::{Act, Whom};
+use crate::sim::Sim;
+
+/// A service with less time to live than this is nobody's promise.
+const TIME_LEFT_MIN_MS: i64 = 20 * 60 * 1000;
+/// After so long anything may be over.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// What is expected.
+#[derive(Debug, Default)]
+pub(crate) struct Promises {
+    /// Services that ran when peace was made, and would for ever.
+    steady: BTreeSet<String>,
+    /// Of each agent, what it has written last.
+    sidecars: BTreeMap<String, String>,
+    /// Of each agent, the names in it.
+    declared: BTreeMap<String, Vec<String>>,
+    /// Sidecars written so far.
+    pub(crate) written: u64,
+}
+
+impl Promises {
+    /// After `act` some services may end, or be others.
+    pub(crate) fn hear(&mut self, act: &Act) {
+        match act {
+            Act::Declare { agent, specs, .. } => {
+                let names: Vec<String> = specs.iter().filter_map(|spec| spec.first().cloned()).collect();
+                self.steady.retain(|name| !names.contains(name));
+                self.declared.insert(agent.clone(), names);
+            }
+            Act::Run(words) | Act::Begin(words) => match words.first().map(String::as_str) {
+                Some("stop" | "renew") => drop(words.iter().map(|name| self.steady.remove(name)).count()),
+                Some("release" | "remove-project") => self.steady.clear(),
+                Some(_) | None => {}
+            },
+            Act::Kill(Whom::Service(name) | Whom::Shim(name)) | Act::Reuse(name) => drop(self.steady.remove(name)),
+            Act::Die(death) => drop(death.shim.as_ref().map(|name| self.steady.remove(name))),
+            Act::Wait(span) if *span < WAIT_MAX => {}
+            // A full disk costs no service.
+            Act::Fault(Faults::None | Faults::DiskFull | Faults::ReadOnly) => {}
+            Act::Wait(_) | Act::Fault(_) | Act::Clock(_) | Act::Reboot | Act::Tear(_) | Act::Sidecar { .. } => {
+                self.steady.clear();
+            }
+            Act::Kill(Whom::Commands) | Act::Steps(_) | Act::Until(_) | Act::Join | Act::Processes | Act::Peace => {}
+        }
+    }
+
+    /// `agent` has written `text`, which nobody has before.
+    pub(crate) fn hear_sidecar(&mut self, agent: &str, text: &str) {
+        self.written += 1;
+        self.sidecars.insert(agent.to_owned(), text.to_owned());
+    }
+
+    /// What was expected and is not so, now that there is peace; and what is to be expected from here on.
+    pub(crate) fn judge(&mut self, sim: &Sim, records: &[Record]) -> Vec<String> {
+        let is_there = |name: &String| records.iter().any(|record| record.name == *name);
+        let lost = self.steady.iter().filter(|name| !is_there(name));
+        let mut complaints: Vec<String> = lost.map(|name| format!("`{name}` ran, and is lost")).collect();
+        complaints.extend(self.sidecars.iter().filter_map(|(agent, text)| of_sidecar(sim, agent, text)));
+        let inner = sim.lock();
+        // Whoever decides what is pending may replace them by something else.
+        let is_decided = |agent: &String| !check::root(sim).agents().join(agent).join("managed-spawn.json").exists();
+        let is_nobodys =
+            |name: &String| self.declared.iter().all(|(agent, names)| is_decided(agent) || !names.contains(name));
+        let is_steady = |record: &&Record| is_nobodys(&record.name) && is_steady(record, &inner.machine);
+        self.steady = records.iter().filter(is_steady).map(|record| record.name.clone()).collect();
+        complaints
+    }
+}
+
+fn is_steady(record: &Record, machine: &Machine) -> bool {
+    let has_time = record.ttl_expires_at.is_some_and(|at| at.0 - machine.wall_ms > TIME_LEFT_MIN_MS);
+    let model = record.generation.as_ref().and_then(|generation| machine.model_of(generation));
+    has_time && model.is_some_and(|model| model.is_steady())
+}
+
+fn of_sidecar(sim: &Sim, agent: &str, text: &str) -> Option<String> {
+    let dir = check::root(sim).agents().join(agent);
+    let files = std::fs::read_dir(&dir).into_iter().flatten().filter_map(Result::ok);
+    let same = files.filter(|file| std::fs::read_to_string(file.path()).is_ok_and(|found| found == text));
+    let names: Vec<String> = same.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
+    let visible = names.iter().filter(|name| !name.starts_with('.')).count();
+    match (names.is_empty(), visible) {
+        (true, _) => Some(format!("the sidecar of `{agent}` is lost")),
+        (false, 0 | 1) => None,
+        (false, _) => Some(format!("the sidecar of `{agent}` is there twice: {names:?}")),
+    }
+}

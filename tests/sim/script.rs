@@ -1,0 +1,201 @@
+//! What happens in a story, one act per line: the language of the scenarios, and of what a failing walk prints.
+//!
+//! | line | what |
+//! |---|---|
+//! | `declare AGENT [ttl=M] NAME ARG… [; NAME ARG…]` | writes the agent's sidecar: services that behave as their arguments say (`model.rs`) |
+//! | `sidecar AGENT TEXT` | writes the agent's sidecar, as it stands |
+//! | `$ COMMAND` | `minions managed COMMAND`, to its end |
+//! | `& COMMAND` | the same, begun; it goes on with later acts |
+//! | `steps N` | whatever runs makes N steps |
+//! | `until STEP` | whatever runs goes on until somebody reaches that named step |
+//! | `join` | every command comes to its end |
+//! | `die command at STEP`, `die shim NAME at STEP` | whoever gets there next is killed; a number is the number of a step |
+//! | `kill service NAME`, `kill shim NAME`, `kill commands` | SIGKILL |
+//! | `reuse NAME` | its shim and service are killed, and their pids are bystanders' from then on |
+//! | `wait SPAN` | time passes: `300ms`, `5s`, `2m`, `1h` |
+//! | `clock +SPAN`, `clock -SPAN` | somebody sets the clock |
+//! | `reboot` | everything dies; another boot begins |
+//! | `fault WORD` | from here on the system refuses things (`faults.rs`); `fault none`: no more |
+//! | `tear N` | the state file is cut after N bytes |
+//! | `processes` | shows the process table |
+//! | `peace` | no faults; every command ends; `reconcile`; then all of it must be true |
+
+use std::time::Duration;
+
+use minions_managed::base::steps::Step;
+
+use crate::faults::Faults;
+use crate::sim::{At, Death};
+
+/// One act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    Declare { agent: String, ttl_minutes: u64, specs: Vec<Vec<String>> },
+    Sidecar { agent: String, text: String },
+    Run(Vec<String>),
+    Begin(Vec<String>),
+    Steps(u64),
+    Until(Step),
+    Join,
+    Die(Death),
+    Kill(Whom),
+    Reuse(String),
+    Wait(Duration),
+    Clock(i64),
+    Reboot,
+    Fault(Faults),
+    Tear(u64),
+    Processes,
+    Peace,
+}
+
+/// Who gets a SIGKILL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Whom {
+    Service(String),
+    Shim(String),
+    Commands,
+}
+
+impl Act {
+    /// Reads a line; the error says what is wrong with it.
+    pub(crate) fn parse(line: &str) -> Result<Self, String> {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let odd = || format!("`{line}` is no act (see tests/sim/script.rs)");
+        let texts: Vec<&str> = words.iter().map(String::as_str).collect();
+        Ok(match texts.as_slice() {
+            ["declare", agent, ..] => declaration(agent, &words[2..]),
+            ["sidecar", agent, ..] => {
+                let text = line.split_once(agent).map_or("", |(_, text)| text.trim_start());
+                Self::Sidecar { agent: (*agent).into(), text: text.into() }
+            }
+            ["$", ..] => Self::Run(words[1..].to_vec()),
+            ["&", ..] => Self::Begin(words[1..].to_vec()),
+            ["steps", count] => Self::Steps(count.parse().map_err(|_| odd())?),
+            ["until", step] => match moment(step) {
+                Some(At::Named(step)) => Self::Until(step),
+                Some(At::Number(_)) | None => return Err(odd()),
+            },
+            ["join"] => Self::Join,
+            ["die", "command", "at", at] => Self::Die(Death { shim: None, at: moment(at).ok_or_else(odd)? }),
+            ["die", "shim", name, "at", at] => {
+                Self::Die(Death { shim: Some((*name).into()), at: moment(at).ok_or_else(odd)? })
+            }
+            ["kill", "service", name] => Self::Kill(Whom::Service((*name).into())),
+            ["kill", "shim", name] => Self::Kill(Whom::Shim((*name).into())),
+            ["kill", "commands"] => Self::Kill(Whom::Commands),
+            ["reuse", name] => Self::Reuse((*name).into()),
+            ["wait", span] => Self::Wait(parse_span(span).ok_or_else(odd)?),
+            ["clock", by] => Self::Clock(parse_shift(by).ok_or_else(odd)?),
+            ["reboot"] => Self::Reboot,
+            ["fault", word] => {
+                Self::Fault(Faults::ALL.into_iter().find(|fault| fault.word() == *word).ok_or_else(odd)?)
+            }
+            ["tear", bytes] => Self::Tear(bytes.parse().map_err(|_| odd())?),
+            ["processes"] => Self::Processes,
+            ["peace"] => Self::Peace,
+            _ => return Err(odd()),
+        })
+    }
+
+    /// The line.
+    pub(crate) fn line(&self) -> String {
+        match self {
+            Self::Declare { agent, ttl_minutes, specs } => {
+                let specs: Vec<String> = specs.iter().map(|words| words.join(" ")).collect();
+                format!("declare {agent} ttl={ttl_minutes} {}", specs.join(" ; "))
+            }
+            Self::Sidecar { agent, text } => format!("sidecar {agent} {text}"),
+            Self::Run(words) => format!("$ {}", words.join(" ")),
+            Self::Begin(words) => format!("& {}", words.join(" ")),
+            Self::Steps(count) => format!("steps {count}"),
+            Self::Until(step) => format!("until {}", step.word()),
+            Self::Join => "join".into(),
+            Self::Die(Death { shim, at }) => {
+                let who = shim.as_ref().map_or_else(|| "command".to_owned(), |name| format!("shim {name}"));
+                let at = match at {
+                    At::Number(number) => number.to_string(),
+                    At::Named(step) => step.word().to_owned(),
+                };
+                format!("die {who} at {at}")
+            }
+            Self::Kill(Whom::Service(name)) => format!("kill service {name}"),
+            Self::Kill(Whom::Shim(name)) => format!("kill shim {name}"),
+            Self::Kill(Whom::Commands) => "kill commands".into(),
+            Self::Reuse(name) => format!("reuse {name}"),
+            Self::Wait(span) => format!("wait {}ms", span.as_millis()),
+            Self::Clock(by) => format!("clock {by:+}ms"),
+            Self::Reboot => "reboot".into(),
+            Self::Fault(fault) => format!("fault {}", fault.word()),
+            Self::Tear(bytes) => format!("tear {bytes}"),
+            Self::Processes => "processes".into(),
+            Self::Peace => "peace".into(),
+        }
+    }
+}
+
+fn declaration(agent: &str, words: &[String]) -> Act {
+    let ttl = words.first().and_then(|word| word.strip_prefix("ttl=")?.parse().ok());
+    let words = if ttl.is_some() { &words[1..] } else { words };
+    let specs = words.split(|word| word == ";").map(<[String]>::to_vec).filter(|spec| !spec.is_empty()).collect();
+    Act::Declare { agent: agent.to_owned(), ttl_minutes: ttl.unwrap_or(60), specs }
+}
+
+fn moment(word: &str) -> Option<At> {
+    let named = || Step::ALL.iter().copied().find(|step| step.word() == word).map(At::Named);
+    word.parse().ok().map(At::Number).or_else(named)
+}
+
+fn parse_span(text: &str) -> Option<Duration> {
+    let at = text.find(|c: char| !c.is_ascii_digit())?;
+    let (figure, unit) = (text[..at].parse::<u64>().ok()?, &text[at..]);
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    Some(Duration::from_millis(figure * millis))
+}
+
+fn parse_shift(text: &str) -> Option<i64> {
+    let millis = i64::try_from(parse_span(text.get(1..)?)?.as_millis()).ok()?;
+    match text.as_bytes().first()? {
+        b'+' => Some(millis),
+        b'-' => Some(-millis),
+        _ => None,
+    }
+}
+
+#[test]
+fn acts_read_back_from_their_lines() {
+    for line in [
+        "declare ripley ttl=60 web --port 3001 ; api --deaf",
+        "sidecar ripley {\"specs\": []}",
+        "$ accept ripley",
+        "& stop web",
+        "steps 40",
+        "until start.claimed",
+        "join",
+        "die command at start.claimed",
+        "die shim web at 7",
+        "kill service web",
+        "kill shim web",
+        "kill commands",
+        "reuse web",
+        "wait 300ms",
+        "clock +1000ms",
+        "clock -1000ms",
+        "reboot",
+        "fault disk-full",
+        "tear 40",
+        "processes",
+        "peace",
+    ] {
+        assert_eq!(Act::parse(line).expect(line).line(), line);
+    }
+    assert!(Act::parse("fault unknown").is_err() && Act::parse("die command at nowhere").is_err());
+    assert_eq!(Act::parse("wait 2m"), Act::parse("wait 120s"));
+}
