@@ -30,6 +30,12 @@ pub(super) fn run(args: Args, door: &Door) -> Outcome {
     } else if !report.items.is_empty() {
         door.ui.data(view::probed::report_text(&report.items, door.ui.table_style()))?;
     }
+    for done in &report.restarted {
+        match &done.error {
+            None => door.ui.note(&format!("`{}` is ended to be started anew: {}", done.step.name, done.step.why)),
+            Some(error) => door.ui.failure(error),
+        }
+    }
     if report.items.is_empty() {
         door.ui.note("no services, so that nobody was probed\n  hint: every service: minions managed list");
     }

@@ -8,6 +8,7 @@ mod context;
 mod demo;
 mod diagnostics;
 mod doctor;
+mod ensure;
 mod events;
 mod exit;
 mod explain;
@@ -32,7 +33,9 @@ mod show;
 mod stop;
 mod sweep;
 mod timeline;
+mod touch;
 mod ui;
+mod updated;
 mod usage;
 mod validate;
 
@@ -93,6 +96,9 @@ enum Command {
     Reconcile(reconcile::Args),
     Restart(restart::Args),
     Run(run_loop::Args),
+    Ensure(ensure::Args),
+    Touch(touch::Args),
+    Updated(updated::Args),
     RemoveProject(remove_project::Args),
     Holders(holders::Args),
     Release(release::Args),
@@ -124,6 +130,9 @@ impl Command {
             | Self::Stop(_)
             | Self::Renew(_)
             | Self::Restart(_)
+            | Self::Ensure(_)
+            | Self::Touch(_)
+            | Self::Updated(_)
             | Self::RemoveProject(_)
             | Self::Holders(_)
             | Self::Release(_)
@@ -241,6 +250,9 @@ fn run(command: Command, door: &Door) -> Outcome {
         Command::Reconcile(args) => reconcile::run(&args, door),
         Command::Restart(args) => restart::run(&args, door),
         Command::Run(args) => run_loop::run(&args, door),
+        Command::Ensure(args) => ensure::run(&args, door),
+        Command::Touch(args) => touch::run(&args, door),
+        Command::Updated(args) => updated::run(&args, door),
         Command::RemoveProject(args) => remove_project::run(&args, door),
         Command::Holders(args) => holders::run(&args, door),
         Command::Release(args) => release::run(&args, door),

@@ -75,9 +75,9 @@ pub fn last_use(record: &Record) -> Option<EpochMs> {
     record.progress.last_used_at.max(record.started_at)
 }
 
-/// Whether a use at `at` is to be written down.
+/// Whether a use at `at` is to be written down: the last one that was, or the start, is no news any more.
 pub fn is_use_news(record: &Record, at: EpochMs, backoff: Duration) -> bool {
-    record.progress.last_used_at.is_none_or(|last| at.since(last) >= slack(record, backoff) || at < last)
+    last_use(record).is_none_or(|last| at.since(last) >= slack(record, backoff) || at < last)
 }
 
 /// What is due for `record` at `now`, and why. Only what runs, and is settled, has anything due.
@@ -228,6 +228,7 @@ mod tests {
     fn a_use_is_written_down_once_the_last_one_is_older_than_the_slack() {
         let record = |last_used_at: Option<i64>| Record {
             progress: Progress { last_used_at: last_used_at.map(at), ..Progress::default() },
+            started_at: last_used_at.map(|_| at(-60_000)),
             ..declared(Some(2.0), false, false)
         };
         let check = |last: Option<i64>, now: i64, expected: bool| {
@@ -237,9 +238,11 @@ mod tests {
         check(Some(0), 499, false);
         check(Some(0), 500, true);
         check(Some(1), 0, true);
-        assert_eq!(last_use(&record(None)), Some(at(0)), "its start");
-        assert_eq!(last_use(&record(Some(7))), Some(at(7)));
-        assert_eq!(last_use(&record(Some(-7))), Some(at(0)));
+        let started = |last_used_at: Option<i64>| Record { started_at: Some(at(0)), ..record(last_used_at) };
+        for (last, expected) in [(None, 0), (Some(7), 7), (Some(-7), 0)] {
+            assert_eq!(last_use(&started(last)), Some(at(expected)), "its start counts");
+        }
+        assert!(!is_use_news(&started(None), at(499), BACKOFF));
     }
 
     #[test]

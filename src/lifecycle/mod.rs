@@ -8,6 +8,7 @@ pub mod claim;
 pub mod dead;
 pub mod drawn;
 pub mod due;
+pub mod ensure;
 pub mod facts;
 pub mod fate;
 pub mod health;

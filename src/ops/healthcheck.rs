@@ -6,6 +6,8 @@ use crate::state::{Document, SetAside};
 
 use super::context::Context;
 use super::probe::{self, Probed};
+use super::sweep::Done;
+use super::sweep::due::restart_unhealthy;
 use super::{find, follow};
 
 /// Which services.
@@ -22,6 +24,8 @@ pub struct Request {
 pub struct Report {
     /// One per service: in the order of the names, or by name.
     pub items: Vec<Probed>,
+    /// One per service that was started anew for its health.
+    pub restarted: Vec<Done>,
     /// Why it could not be written down.
     pub unrecorded: Option<Error>,
     /// Something unreadable in the state file was put aside.
@@ -41,7 +45,7 @@ impl Report {
 }
 
 /// Probes the services that are asked for, side by side. An unknown name is an error (`no-such-service`, exit 6), and
-/// then nobody is probed.
+/// then nobody is probed. Who is unhealthy by its own threshold and wants to be started anew for that (`on_unhealthy`) is.
 pub fn run(context: &Context, request: &Request) -> Result<Report> {
     let reading = context.store().read_or_recover("healthcheck")?;
     let newer = follow::caught_up(context, &reading.document, "healthcheck", false)?;
@@ -51,7 +55,9 @@ pub fn run(context: &Context, request: &Request) -> Result<Report> {
         Ok(set_aside) => (set_aside, None),
         Err(error) => (None, Some(error)),
     };
-    Ok(Report { items, unrecorded, set_aside: reading.set_aside.or(set_aside) })
+    let names: Vec<&str> = items.iter().filter(|item| item.healthy == Some(false)).map(|item| &*item.name).collect();
+    let restarted = restart_unhealthy(context, &names, "healthcheck")?;
+    Ok(Report { items, restarted, unrecorded, set_aside: reading.set_aside.or(set_aside) })
 }
 
 fn select(document: &Document, request: &Request) -> Result<Vec<Record>> {

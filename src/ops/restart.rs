@@ -3,12 +3,16 @@
 use crate::base::error::{Kind, Result};
 
 use super::context::Context;
-use super::start::{Again, By, OnProgress, Report, again};
+use super::start::{Again, By, OnProgress, Only, Report, again};
 
 /// Restarts `names`, side by side, and waits for the first health of each if `waits`. Nothing is done at all if one of
 /// them is unknown (exit 6) or worked on by another command (exit 7).
 pub fn run(context: &Context, names: &[String], waits: bool, progress: OnProgress<'_>) -> Result<Report> {
-    again(context, &Again { names, verb: "restart", by: By::Person, waits, is_all_or_none: true }, progress)
+    again(
+        context,
+        &Again { names, verb: "restart", by: By::Person, waits, is_all_or_none: true, only: Only::Anything },
+        progress,
+    )
 }
 
 /// How a command that reports this ends; `None`: well. What was left as it is outweighs what did not come up.

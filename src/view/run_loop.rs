@@ -21,6 +21,7 @@ pub fn words(news: &News<'_>) -> Option<String> {
         }
         News::Resettled => "the settings have changed\n".to_owned(),
         News::Swept(report) => done_lines(report),
+        News::Done(step) => format!("{}: {}: {}\n", step.name, step.action.word(), escape::line(&step.why)),
         News::Flipped(probed) => match &probed.error {
             None => format!("{}: healthy\n", probed.name),
             Some(why) => format!("{}: unhealthy: {}\n", probed.name, redact::urls(&escape::line(why))),

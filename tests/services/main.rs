@@ -10,6 +10,7 @@ mod crash;
 mod dependencies;
 mod doctor;
 mod ends;
+mod ensure;
 mod examples;
 mod fails;
 mod faults;
@@ -18,8 +19,10 @@ mod faults_files;
 mod faults_pids;
 mod faults_state;
 mod healthchecks;
+mod idle;
 mod journal;
 mod kills;
+mod liveness;
 mod lives;
 mod many;
 #[cfg(debug_assertions)]

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use crate::base::clock::{EpochMs, monotonic};
 use crate::base::error::{Error, Result};
 use crate::base::ids::AgentName;
+use crate::lifecycle::sweep::Step;
 use crate::process::{Interrupt, own_identity};
 
 use super::context::Context;
@@ -57,6 +58,8 @@ pub enum News<'a> {
     Resettled,
     /// A sweep found something due.
     Swept(&'a sweep::Report),
+    /// Something else that was due is done.
+    Done(&'a Step),
     /// A service's health is another than was recorded.
     Flipped(&'a Probed),
     /// The sidecars of these agents are being decided by a command of its own.

@@ -6,11 +6,13 @@ use std::time::Duration;
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Result};
 use crate::config;
+use crate::lifecycle::due::{last_use, next_due};
 use crate::service::Record;
 
 use super::super::context::Context;
 use super::super::deliver::{Deliverer, End};
-use super::super::{probe, sweep};
+use super::super::probe::{self, Probed};
+use super::super::sweep::{self, due::restart_unhealthy};
 use super::acceptor::Acceptor;
 use super::beat::{Next, Pace};
 use super::lease::Held;
@@ -132,20 +134,25 @@ impl<'a> Ticker<'a> {
     fn probe(&mut self, pace: &dyn Pace) -> Result<()> {
         let records = self.context.store().read()?.records;
         let wall = EpochMs::now();
-        self.due_at = next_due(&records, wall);
+        self.due_at = next_moment(&records, self.context.health_backoff(), wall);
         let distance = distance(self.context.health_backoff(), self.interval());
         let due = self.probes.take_due(records, pace.now(), wall, distance);
         if due.is_empty() {
             return Ok(());
         }
         let found = probe::probe(&self.context, &due, None);
-        for (record, probed) in due.iter().zip(&found) {
-            if probed.flips(record) {
-                (self.on_news)(News::Flipped(probed));
-            }
-        }
+        let flipped: Vec<&Probed> =
+            due.iter().zip(&found).filter(|(record, one)| one.flips(record)).map(|(_, one)| one).collect();
+        flipped.iter().for_each(|probed| (self.on_news)(News::Flipped(probed)));
         if let Some(aside) = probe::record_within(&self.context, VERB, &found, distance)? {
             self.fail(&aside.to_error());
+        }
+        let names: Vec<&str> = flipped.iter().map(|probed| probed.name.as_str()).collect();
+        for done in restart_unhealthy(&self.context, &names, VERB)? {
+            match &done.error {
+                None => (self.on_news)(News::Done(&done.step)),
+                Some(error) => self.fail(error),
+            }
         }
         Ok(())
     }
@@ -178,6 +185,10 @@ fn is_news(report: &sweep::Report) -> bool {
 }
 
 /// When the next of `records` has something due. What is due already was done in this tick, or waits for the next one.
-fn next_due(records: &[Record], now: EpochMs) -> Option<EpochMs> {
-    records.iter().filter_map(|record| record.ttl_expires_at).filter(|at| *at > now).min()
+fn next_moment(records: &[Record], backoff: Duration, now: EpochMs) -> Option<EpochMs> {
+    let of_one = |record: &Record| {
+        let by_use = last_use(record).and_then(|last| next_due(record, last, backoff)).map(|(_, at)| at);
+        [record.ttl_expires_at, record.progress.next_at, by_use].into_iter().flatten().filter(|at| *at > now).min()
+    };
+    records.iter().filter_map(of_one).min()
 }

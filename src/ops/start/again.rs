@@ -26,6 +26,30 @@ pub struct Again<'a> {
     pub waits: bool,
     /// Nothing is done at all if one name is unknown or worked on by another command; else only that one is left out.
     pub is_all_or_none: bool,
+    /// What was decided about: where a record is about something else by now, somebody was faster, and it is left as it is
+    /// (`claimed`).
+    pub only: Only<'a>,
+}
+
+/// What a start is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Only<'a> {
+    /// Whatever there is.
+    Anything,
+    /// These generations, one for each name.
+    Generations(&'a [Option<Generation>]),
+    /// This record of the only name, as long as nobody has worked on it.
+    Life(&'a Record),
+}
+
+impl Only<'_> {
+    fn is_about(self, at: usize, record: &Record) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Generations(decided) => decided.get(at).is_some_and(|decided| *decided == record.generation),
+            Self::Life(decided) => record.is_same_life(decided),
+        }
+    }
 }
 
 /// What came of all names.
@@ -91,7 +115,7 @@ pub fn again(context: &Context, request: &Again<'_>, progress: OnProgress<'_>) -
         }
     }
     for _ in 0..PLANS_MAX {
-        if let Some(slots) = claim(&starter, &names, request.is_all_or_none)? {
+        if let Some(slots) = claim(&starter, &names, request)? {
             return Ok(Report { items: perform(&starter, slots)?, set_aside: writer.set_aside() });
         }
         log::info!("another command changed these services meanwhile, or had left them: planning anew");
@@ -101,12 +125,17 @@ pub fn again(context: &Context, request: &Again<'_>, progress: OnProgress<'_>) -
 }
 
 /// Claims what can be started, in one change of the state; `None` if all is to be looked at anew.
-fn claim(starter: &Starter<'_>, names: &[&String], is_all_or_none: bool) -> Result<Option<Vec<Slot>>> {
+fn claim(starter: &Starter<'_>, names: &[&String], request: &Again<'_>) -> Result<Option<Vec<Slot>>> {
     let document = starter.writer.read_or_recover(starter.verb)?;
-    let free =
-        |name: &&String| find::find(&document, name).and_then(|record| facts::check_turn(record).map(|()| record));
-    let mut found: Vec<Result<&Record>> = names.iter().map(free).collect();
-    if is_all_or_none && let Some(at) = found.iter().position(Result::is_err) {
+    let free = |(at, name): (usize, &&String)| {
+        let record = find::find(&document, name)?;
+        facts::check_turn(record)?;
+        if request.only.is_about(at, record) { Ok(record) } else { Err(overtaken(record)) }
+    };
+    let mut found: Vec<Result<&Record>> = names.iter().enumerate().map(free).collect();
+    if request.is_all_or_none
+        && let Some(at) = found.iter().position(Result::is_err)
+    {
         found.swap_remove(at)?;
     }
     if recover(starter, &mut found) {
@@ -133,6 +162,11 @@ fn claim(starter: &Starter<'_>, names: &[&String], is_all_or_none: bool) -> Resu
             Err(error)
         }
     }
+}
+
+fn overtaken(record: &Record) -> Error {
+    let message = format!("service `{}` was started by another command meanwhile", record.name);
+    Error::new(Kind::Conflict, "claimed", message).with_hint("nothing was done; it is as that command left it")
 }
 
 /// Clears what commands that died have left at these records; says whether there was any. Where that fails, the record is

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::base::clock::EpochMs;
 use crate::lifecycle::restart::forgiven;
-use crate::lifecycle::transitions::Input;
-use crate::service::{Progress, Record};
+use crate::lifecycle::transitions::{Input, next};
+use crate::service::{Progress, Record, Status};
 
 /// On whose account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +19,13 @@ pub enum By {
 }
 
 impl By {
-    /// What moves the record to `starting`.
-    pub(super) const fn input(self) -> Input {
+    /// What moves the record to `starting` from where it stands. Who needs one that is recorded as running finds it dead, and starts
+    /// it as any command does.
+    pub(super) fn input(self, from: Status) -> Input {
         match self {
             Self::Person => Input::Claimed,
-            Self::Need => Input::Ensure,
+            Self::Need if next(from, Input::Ensure) == Ok(Status::Starting) => Input::Ensure,
+            Self::Need => Input::Claimed,
             Self::Lifecycle(input) => input,
         }
     }

@@ -16,7 +16,7 @@ mod settle;
 mod tail;
 mod turns;
 
-pub use again::{Again, Item, Report, again};
+pub use again::{Again, Item, Only, Report, again};
 pub use by::By;
 pub(super) use perform::environment;
 pub(super) use ports::observe_taken;

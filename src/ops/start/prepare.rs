@@ -49,7 +49,8 @@ impl Start {
             progress: by.progress(&record),
             ..record
         };
-        moved(&mut record, by.input(), now, by.why(starter.verb))?;
+        let input = by.input(record.status);
+        moved(&mut record, input, now, by.why(starter.verb))?;
         if let (None, Some(first)) = (&old, &mut record.progress.last_transition) {
             first.from = None;
         }

@@ -3,6 +3,7 @@
 
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Result};
+use crate::base::ids::Generation;
 use crate::lifecycle::claim::Turn;
 use crate::lifecycle::sweep::{Action, Cause};
 use crate::lifecycle::transitions::Input;
@@ -12,7 +13,7 @@ use crate::state::Document;
 
 use super::super::context::Context;
 use super::super::facts;
-use super::super::start::{Again, By, again};
+use super::super::start::{Again, By, Only, again};
 use super::Done;
 
 /// Starts those of `records` that are to be, for the command `verb`.
@@ -56,12 +57,18 @@ fn is_due(record: &Record, now: EpochMs) -> bool {
 
 fn start_by(context: &Context, mut wanted: Vec<&mut Done>, input: Input, verb: &'static str) {
     let names: Vec<String> = wanted.iter().map(|done| done.step.name.clone()).collect();
+    let lives: Vec<Option<Generation>> = wanted.iter().map(|done| done.generation.clone()).collect();
     let by = By::Lifecycle(input);
-    match again(context, &Again { names: &names, verb, by, waits: false, is_all_or_none: false }, &|_| {}) {
+    let only = Only::Generations(&lives);
+    let request = Again { names: &names, verb, by, waits: false, is_all_or_none: false, only };
+    match again(context, &request, &|_| {}) {
         // One item per name, in their order.
         Ok(report) => {
             for (done, item) in wanted.iter_mut().zip(report.items) {
-                (done.pid, done.error) = (item.pid, item.error);
+                done.pid = item.pid;
+                // Whoever was faster has done it, or has ended it.
+                done.is_overtaken = item.error.as_ref().is_some_and(|error| error.code == "claimed");
+                done.error = item.error.filter(|_| !done.is_overtaken);
             }
         }
         Err(error) => {

@@ -4,6 +4,7 @@
 //! Not here: probes (`reconcile` adds one for each survivor).
 
 mod again;
+pub(super) mod due;
 mod logs;
 pub(super) mod observe;
 mod orphans;
@@ -70,7 +71,7 @@ pub fn run(context: &Context, request: Request) -> Result<Report> {
     let newer = follow::caught_up(context, document, VERB, request.is_dry_run)?;
     let document = newer.as_ref().unwrap_or(document);
     let now = EpochMs::now();
-    let due = observe::observe(&context.root, &document.records, now);
+    let mut due = observe::observe(&context.root, &document.records, now);
     let orphans = if document.malformed.is_empty() || request.is_dry_run {
         orphans::observe(&context.root, document, now, request.is_thorough)?
     } else {
@@ -80,6 +81,7 @@ pub fn run(context: &Context, request: Request) -> Result<Report> {
     let bytes_max = context.settings.log_rotate_bytes;
     let mut report = Report::new(request, &reading);
     if request.is_dry_run {
+        due::add(context, &mut due, now);
         report.logs = logs::observe(&context.root, &due, bytes_max);
         report.records = due.into_iter().map(Done::planned).collect();
         report.orphans = orphans.into_iter().map(orphans::Found::planned).collect();
@@ -87,6 +89,9 @@ pub fn run(context: &Context, request: Request) -> Result<Report> {
     }
     report.logs = logs::rotate(&context.root, &due, bytes_max);
     reached(Named::SweepRotated);
+    // Late, so that little comes between the look at who is used and what is done.
+    let in_use = due::add(context, &mut due, now);
+    due::note(context, &in_use, now)?;
     report.records = carry_out(context, due, VERB)?;
     report.orphans = orphans::perform(context, orphans)?;
     Ok(report)

@@ -20,7 +20,7 @@ use super::super::context::Context;
 use super::super::ending::{self, Target};
 use super::super::moved::moved;
 use super::super::{chain, facts, renew};
-use super::{Done, Due};
+use super::{Done, Due, due};
 
 /// How many generations are ended side by side; each waits, so that threads are all it costs.
 const AT_ONCE_MAX: usize = 32;
@@ -76,6 +76,8 @@ fn prepare(context: &Context, due: &Due<'_>, claim: &Claim) -> Result<Option<Rec
     let change = step.change.as_ref();
     Ok(match step.action {
         Action::Keep => None,
+        // Whoever has come since it was looked at is not cut.
+        Action::End(Cause::Idle) if record.status != Status::Stopping && !due::is_still_idle(context, record) => None,
         Action::End(cause) => Some(stopping(record, claim, cause, &step.why)?),
         Action::Free => {
             ending::end_previous(root, record, grace)?;
@@ -178,7 +180,8 @@ fn claim_all(document: &mut Document, ready: &[Ready<'_>]) -> Vec<bool> {
         };
         let is_ours = there.is_same_life(ready.due.record)
             && there.ttl_expires_at == ready.due.record.ttl_expires_at
-            && facts::observe_turn(there) == Turn::Ours;
+            && facts::observe_turn(there) == Turn::Ours
+            && is_still_due(there, &ready.due);
         if is_ours {
             let health = there.clone();
             *there = becomes.clone();
@@ -187,11 +190,31 @@ fn claim_all(document: &mut Document, ready: &[Ready<'_>]) -> Vec<bool> {
                 there.healthy = health.healthy;
                 there.last_health_at = health.last_health_at;
                 there.health_proof = health.health_proof;
+                there.progress.last_used_at = health.progress.last_used_at;
+                there.progress.updated_at = health.progress.updated_at;
             }
         }
         is_ours
     };
     ready.iter().map(&mut claim_one).collect()
+}
+
+/// Whether what is due for its use or its health is so still: it may have been used or probed meanwhile.
+fn is_still_due(there: &Record, due: &Due<'_>) -> bool {
+    match due.step.action {
+        Action::End(Cause::Idle) => there.progress.last_used_at == due.record.progress.last_used_at,
+        Action::End(Cause::Unhealthy) => there.healthy == due.record.healthy,
+        Action::End(Cause::Dead | Cause::Expired | Cause::Asked)
+        | Action::Keep
+        | Action::Adopt
+        | Action::Restore
+        | Action::Follow
+        | Action::StartAgain(_)
+        | Action::Wait
+        | Action::GiveUp
+        | Action::Rest
+        | Action::Free => true,
+    }
 }
 
 /// The ones that are ours to end.
@@ -282,8 +305,9 @@ fn told(context: &Context, ready: Vec<Ready<'_>>, claimed: &[bool], ended: Vec<(
                 (None, error)
             }
         };
-        let is_changed = becomes.is_some() && !claimed[at];
-        Done { exit, error, is_overtaken: is_changed, ..Done::planned(due) }
+        let is_wanted = becomes.is_some() || due.step.action == Action::End(Cause::Idle);
+        let is_overtaken = is_wanted && !claimed[at] && error.is_none();
+        Done { exit, error, is_overtaken, ..Done::planned(due) }
     };
     ready.into_iter().enumerate().map(tell).collect()
 }

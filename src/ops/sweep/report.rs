@@ -1,6 +1,7 @@
 //! What a sweep found due and did, as data.
 
 use crate::base::error::{Error, Kind};
+use crate::base::ids::Generation;
 use crate::lifecycle::orphan;
 use crate::lifecycle::sweep::{Action, Cause, Step};
 use crate::lifecycle::transitions::Input;
@@ -34,6 +35,8 @@ pub struct Done {
     pub step: Step,
     /// Its pid.
     pub pid: Option<u32>,
+    /// The generation that its record was about when it was looked at.
+    pub generation: Option<Generation>,
     /// Its service lived when it was looked at.
     pub was_alive: bool,
     /// By what it is started again, if it is.
@@ -168,6 +171,7 @@ impl Done {
     pub(super) fn planned(due: Due<'_>) -> Self {
         Self {
             pid: due.record.pid,
+            generation: due.record.generation.clone(),
             step: due.step,
             was_alive: due.was_alive,
             starts: None,
