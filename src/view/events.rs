@@ -78,6 +78,8 @@ fn details(event: &Event) -> String {
     for (key, value) in &event.data {
         match (key.as_str(), value) {
             (_, Value::Null) => {}
+            // `why` says it in words.
+            ("input", _) => {}
             ("exit", exit) => words.push(ended(exit)),
             ("next_at", Value::Number(at)) => {
                 let wait = EpochMs(at.as_i64().unwrap_or(0)).since(event.at);
