@@ -314,6 +314,37 @@ fn check_part(part: usize, parts: usize) {
     CASES.iter().enumerate().filter(|(at, _)| at % parts == part).for_each(|(_, case)| check(case));
 }
 
+/// Their shims are gone, and their restart policies have waited for long enough.
+const DUE: Case = Case {
+    words: "sweep of those whose policies bring them back",
+    args: &["sweep"],
+    begin: |world| {
+        let mut specs = specs(world, 100);
+        for spec in &mut specs {
+            spec["restart"] = json!({"policy": "always", "backoff_s": [1000]});
+        }
+        world.declare("ripley", &specs);
+        world.run(&["accept", "ripley", "--project", "shop"]).ended(0);
+        for record in world.records() {
+            crate::support::kill_shim(&record);
+        }
+        world.run(&["sweep"]).ended(0);
+        let mut state = world.state();
+        for record in state["specs"].as_array_mut().unwrap() {
+            assert_eq!(record["status"], "backoff", "{record}");
+            record["next_at"] = json!(1);
+        }
+        std::fs::write(world.root().join("engine/managed-processes.json"), state.to_string()).unwrap();
+    },
+    steps: &[&START, &SWEEP],
+    again: &[0],
+};
+
+#[test]
+fn a_sweep_that_dies_while_it_brings_services_back_leaves_nothing_untrue() {
+    check(&DUE);
+}
+
 #[test]
 fn a_command_that_dies_at_a_step_leaves_nothing_untrue_first_third() {
     check_part(0, 3);
