@@ -345,13 +345,16 @@ fn loop_for(rounds: usize) {
     let before = up(&world, &until_end("exit 1"), &policy);
     let shim = shim_of(&before);
     end(&world);
-    wait_for("it fails and fails", || {
-        let followers = world.processes().into_iter().filter(|pid| {
-            std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"minions-follow"))
+    // A hundred take some ten seconds: each is waited for at least a tenth of one.
+    for so_far in (1..=rounds.div_ceil(100)).map(|hundreds| (hundreds * 100).min(rounds)) {
+        wait_for(&format!("it has failed {so_far} times"), || {
+            let followers = world.processes().into_iter().filter(|pid| {
+                std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"minions-follow"))
+            });
+            assert!(folders(&world).len() <= 1 && followers.count() <= 1 && zombies(shim) <= 2);
+            lives(&world) > so_far
         });
-        assert!(folders(&world).len() <= 1 && followers.count() <= 1 && zombies(shim) <= 2);
-        lives(&world) > rounds
-    });
+    }
     std::fs::remove_file(world.dir.path().join("work/end")).unwrap();
     wait_for("it stays", || {
         let now = world.record("s");
