@@ -15,7 +15,8 @@ struct Case {
 }
 
 const NONE: &str = "declare ripley web --port 3001 --leave";
-const UP: &str = "declare ripley web --port 3001 --leave\n$ accept ripley --project shop";
+/// With peace made, so that its loss would be a fault.
+const UP: &str = "declare ripley web --port 3001 --leave\n$ accept ripley --project shop\npeace";
 const OTHER: &str =
     "declare ripley web --port 3001 --leave\n$ accept ripley --project shop\ndeclare ripley web --port 3001 --deaf";
 const DEAD: &str = "declare ripley web --port 3001 --leave\n$ accept ripley --project shop\nkill service web\nwait 2s";

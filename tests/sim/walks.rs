@@ -59,6 +59,7 @@ pub(crate) fn story(seed: u64) -> Vec<Line> {
     let mut acts = Vec::new();
     acts.push(declare(&mut numbers));
     acts.push(Act::Run(words("accept --all --project shop")));
+    acts.push(Act::Peace);
     for _ in 0..ROUNDS {
         round(&mut numbers, &mut acts);
     }
