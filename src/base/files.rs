@@ -78,6 +78,12 @@ pub fn read_pseudo(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Writes a kernel file that takes a word.
+#[expect(clippy::disallowed_methods, reason = "the one place that writes kernel files")]
+pub fn write_pseudo(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).open(path)?.write_all(bytes)
+}
+
 /// Replaces `path` with `bytes`, whole or not at all: a temporary file beside it, then a rename. On any failure the
 /// old file is as it was and the temporary one is gone.
 pub fn write_atomic(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {

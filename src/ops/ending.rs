@@ -11,7 +11,7 @@ use crate::base::ids::Generation;
 use crate::base::root::Root;
 use crate::base::steps::{Step, reached};
 use crate::lifecycle::stop::{self, Way};
-use crate::process::{self, Manners, Signal, SignalError, StopOutcome};
+use crate::process::{self, Cgroup, Manners, Remains, Signal, SignalError, StopOutcome};
 use crate::service::{ExitRecord, Identity, Process, Record, StopSignal};
 use crate::state::{self, Started};
 
@@ -137,14 +137,14 @@ pub fn end_target(root: &Root, target: &Target, grace: Duration) -> Result<Optio
             let target = target.with_evidence(root);
             let known = target.process.as_ref();
             if stop::way(false, &facts::for_stop(root, &target)) != Way::Forget {
-                end_marked(&target, known.map(|process| &process.service), manners)?;
+                end_marked(root, &target, known.map(|process| &process.service), manners)?;
             }
         }
-        Way::EndMarked => end_marked(&target, known.map(|process| &process.service), manners)?,
+        Way::EndMarked => end_marked(root, &target, known.map(|process| &process.service), manners)?,
         Way::EndLegacy => {
             let pid = target.legacy_pid.unwrap_or_default();
             let identity = process::observe_identity(pid).map_err(|error| unproven(&target.name, error))?;
-            end_marked(&target, identity.as_ref(), manners)?;
+            end_marked(root, &target, identity.as_ref(), manners)?;
         }
         Way::Refuse => {
             let why = std::io::Error::other("the process cannot be seen, so it cannot be proven to be ours");
@@ -185,7 +185,15 @@ pub fn read_exit_since(root: &Root, name: &str, generation: &Generation) -> Opti
 
 /// Removes what the shim of an ended generation left behind, of all its lives. What cannot be removed is found by the next sweep.
 pub fn forget(root: &Root, name: &str, generation: &Generation) {
+    group(root, name, generation).iter().for_each(Cgroup::remove);
     state::remove_lives(root, name, generation);
+}
+
+/// The control group of a generation's shim, if it has one still.
+fn group(root: &Root, name: &str, generation: &Generation) -> Option<Cgroup> {
+    let newest = state::newest_life(root, name, generation).map(|life| root.run_dir(name, &life));
+    let dirs = [newest, state::barred_life(root, name, generation)];
+    dirs.into_iter().flatten().find_map(|dir| Cgroup::find(&dir, generation))
 }
 
 /// Marks that the end of `target` has begun, before anything is signalled: whoever recovers what this command leaves must not
@@ -262,8 +270,10 @@ fn manners(root: &Root, target: &Target, grace: Duration) -> Manners {
     })
 }
 
-fn end_marked(target: &Target, known: Option<&Identity>, manners: Manners) -> Result<()> {
-    let stopped = process::stop_marked(target.generation.as_ref(), known, manners);
+fn end_marked(root: &Root, target: &Target, known: Option<&Identity>, manners: Manners) -> Result<()> {
+    let generation = target.generation.as_ref();
+    let group = generation.and_then(|generation| group(root, &target.name, generation));
+    let stopped = process::stop_marked(Remains { generation, known, group: group.as_ref() }, manners);
     match stopped.map_err(|error| unproven(&target.name, error))? {
         StopOutcome::Ended(_) => Ok(()),
         StopOutcome::Survivors(left) => {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::base::error::{Error, Kind, Result};
 use crate::base::ids::Generation;
 use crate::base::steps::{Step, reached};
-use crate::process::{self, Manners, StopOutcome};
+use crate::process::{self, Manners, Remains, StopOutcome};
 use crate::service::StopSignal;
 use crate::state::{self, SetAside};
 
@@ -93,7 +93,7 @@ fn end_unrecorded(context: &Context, unrecorded: &[(Generation, Vec<u32>)], ours
             continue;
         }
         let manners = Manners { signal: StopSignal::default(), grace: context.stop_grace() };
-        let outcome = process::stop_marked(Some(generation), None, manners)
+        let outcome = process::stop_marked(Remains { generation: Some(generation), known: None, group: None }, manners)
             .map_err(|error| Error::io(format!("cannot end what is left of generation {generation}"), error))?;
         if let StopOutcome::Survivors(left) = outcome {
             let pids: Vec<String> = left.iter().map(|identity| identity.pid.to_string()).collect();

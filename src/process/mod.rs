@@ -6,6 +6,7 @@
 //! `snapshot_linux` and `snapshot_portable` behind `snapshot`, the rest in items of the files that need it. This room does not know records, and decides nothing.
 
 mod abilities;
+mod cgroup;
 mod children;
 mod inherit;
 mod interrupt;
@@ -26,6 +27,7 @@ mod stopping;
 mod table;
 
 pub use abilities::{Abilities, observe_abilities, observe_unreaped};
+pub use cgroup::Cgroup;
 pub use children::observe_children;
 pub use inherit::seal_descriptors;
 pub use interrupt::Interrupt;
@@ -46,5 +48,5 @@ pub use spawn::{
     FOLLOWER_ARG0, MINIONS_GENERATION, MINIONS_NAME, SHIM_ARG0, ServiceStart, ShimStart, SpawnedShim, answer,
     become_shim, heard_go, start_follower, start_service, start_shim, system_words,
 };
-pub use stopping::{Manners, StopOutcome, stop_marked};
+pub use stopping::{Manners, Remains, StopOutcome, stop_marked};
 pub use table::{Table, observe_is_follower, observe_marked, observe_shims, observe_strays};

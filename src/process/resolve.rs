@@ -2,24 +2,37 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::error::tells_nothing;
+
+use super::spawn::system_words;
+
 /// Resolves `cmd` as exec would: one with a slash is a path, a relative one from `cwd`; one without is looked up in the
 /// folders of `search_path`. Links are not followed. `Err` says what was looked for and where, for people.
 pub fn resolve_program(cmd: &str, cwd: &str, search_path: &str) -> Result<PathBuf, String> {
     if cmd.contains('/') {
         let path = Path::new(cwd).join(cmd);
-        return if is_program(&path) { Ok(path) } else { Err(format!("there is no program at `{}`", path.display())) };
+        return if is_program(&path)? { Ok(path) } else { Err(format!("there is no program at `{}`", path.display())) };
     }
-    std::env::split_paths(search_path)
-        // A relative folder of PATH would mean another program in each working folder.
-        .filter(|dir| dir.is_absolute())
-        .map(|dir| dir.join(cmd))
-        .find(|path| is_program(path))
-        .ok_or_else(|| format!("there is no program `{cmd}` on the supervisor's PATH ({search_path})"))
+    // A relative folder of PATH would mean another program in each working folder.
+    for dir in std::env::split_paths(search_path).filter(|dir| dir.is_absolute()) {
+        let path = dir.join(cmd);
+        if is_program(&path)? {
+            return Ok(path);
+        }
+    }
+    Err(format!("there is no program `{cmd}` on the supervisor's PATH ({search_path})"))
 }
 
-fn is_program(path: &Path) -> bool {
+/// `Err`: it cannot be told, so that another of that name further on must not take its place.
+fn is_program(path: &Path) -> Result<bool, String> {
     use rustix::fs::{Access, access};
-    path.is_file() && access(path, Access::EXEC_OK).is_ok()
+    match std::fs::metadata(path) {
+        Ok(meta) => Ok(meta.is_file() && access(path, Access::EXEC_OK).is_ok()),
+        Err(error) if tells_nothing(&error) => {
+            Err(format!("`{}` cannot be looked at: {}", path.display(), system_words(&error)))
+        }
+        Err(_) => Ok(false),
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 use crate::base::steps::{Step, reached};
 use crate::service::Identity;
 
+use super::cgroup::Cgroup;
 use super::look::observe_identity;
 
 /// The name that the program is called by when it is to be a shim; what `ps` shows.
@@ -284,6 +285,8 @@ pub struct ServiceStart<'a> {
     pub env: &'a [(String, String)],
     /// Where stdout and stderr go.
     pub log: &'a File,
+    /// The group that it is to be born in, if there is one.
+    pub group: Option<&'a Cgroup>,
 }
 
 /// Starts a service as a child of this process: stdin null, a session of its own, and dead when this process is killed.
@@ -292,7 +295,7 @@ pub struct ServiceStart<'a> {
 pub fn start_service(start: &ServiceStart<'_>) -> Result<u32, String> {
     #[cfg(debug_assertions)]
     if let Some(world) = crate::base::world::here() {
-        let ServiceStart { program, args, cwd, env, log } = *start;
+        let ServiceStart { program, args, cwd, env, log, group: _ } = *start;
         let birth = crate::base::world::Birth { program, args, cwd: cwd.unwrap_or(Path::new("/")), env, log };
         return world.start_service(&birth).map_err(|error| explain(start, &error));
     }
@@ -307,7 +310,53 @@ pub fn start_service(start: &ServiceStart<'_>) -> Result<u32, String> {
         .stdout(start.log.try_clone().map_err(log)?)
         .stderr(start.log.try_clone().map_err(log)?);
     before_exec(&mut command);
-    command.spawn().map(|child| child.id()).map_err(|error| explain(start, &error))
+    let born = start.group.and_then(|group| spawn_into(&mut command, group));
+    born.unwrap_or_else(|| command.spawn().map(|child| child.id())).map_err(|error| explain(start, &error))
+}
+
+/// Starts `command` in `group`; `None` where the system cannot. Only for a process of one thread.
+#[cfg(linux_calls)]
+#[expect(unsafe_code, reason = "the standard library cannot start a process in a group")]
+fn spawn_into(command: &mut Command, group: &Cgroup) -> Option<io::Result<u32>> {
+    use rustix::fs::{Mode, OFlags};
+    use std::os::fd::AsRawFd;
+    /// clone(2), Linux 5.7; wider than the C library's type for it.
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    let dir =
+        rustix::fs::open(group.dir(), OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let (hear, tell) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).ok()?;
+    // SAFETY: numbers and null pointers, for which zero is a value.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = CLONE_INTO_CGROUP;
+    args.exit_signal = u64::try_from(libc::SIGCHLD).ok()?;
+    args.cgroup = u64::try_from(dir.as_raw_fd()).ok()?;
+    // SAFETY: a fork but for the group: the child is a copy of this process, of whose only thread it goes on, so that no lock
+    // is held for ever in it.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, std::ptr::from_mut(&mut args), size_of_val(&args)) };
+    if pid == 0 {
+        let error = command.exec();
+        let errno = error.raw_os_error().unwrap_or(libc::EIO);
+        let _ = rustix::io::write(&tell, &errno.to_ne_bytes());
+        // SAFETY: ends the child without running anything of its parent's.
+        unsafe { libc::_exit(1) };
+    }
+    let pid = u32::try_from(pid).ok()?;
+    drop(tell);
+    let mut errno = [0; 4];
+    match File::from(hear).read_exact(&mut errno) {
+        // The pipe was closed by the exec.
+        Err(_) => Some(Ok(pid)),
+        Ok(()) => {
+            let child = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?);
+            let _ = rustix::process::waitpid(child, rustix::process::WaitOptions::empty());
+            Some(Err(io::Error::from_raw_os_error(i32::from_ne_bytes(errno))))
+        }
+    }
+}
+
+#[cfg(not(linux_calls))]
+fn spawn_into(_command: &mut Command, _group: &Cgroup) -> Option<io::Result<u32>> {
+    None
 }
 
 #[expect(unsafe_code, reason = "runs between fork and exec")]

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::base::clock::monotonic;
+use crate::base::clock::{monotonic, pause};
 use crate::base::ids::Generation;
 use crate::service::{Identity, StopSignal};
 
-use super::look::observe_liveness;
+use super::cgroup::Cgroup;
+use super::look::{observe_identity, observe_liveness};
 use super::signal::{Held, SignalError, hold, signal_of};
 use super::table::observe_marked;
 use crate::service::Liveness;
@@ -20,6 +21,9 @@ use crate::service::Liveness;
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// Rounds of looking for newcomers before we give up: each needs a process that forks faster than we can look.
 const ROUNDS_MAX: usize = 100;
+
+/// Between two looks whether a group that was killed is empty.
+const GROUP_PAUSE: Duration = Duration::from_millis(1);
 
 /// What came of a stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,46 +43,74 @@ pub struct Manners {
     pub grace: Duration,
 }
 
-/// Ends every process that carries `generation`'s mark, and `known` (its main process) if it is still that very process:
-/// the signal that asks, the grace period, SIGKILL, then proof that none is left.
-pub fn stop_marked(
-    generation: Option<&Generation>,
-    known: Option<&Identity>,
-    manners: Manners,
-) -> io::Result<StopOutcome> {
+/// By what the processes of a generation are found whose shim is gone.
+#[derive(Clone, Copy, Debug)]
+pub struct Remains<'a> {
+    /// Those that carry its mark.
+    pub generation: Option<&'a Generation>,
+    /// Its main process, if it is still that very process.
+    pub known: Option<&'a Identity>,
+    /// Those that are in its group.
+    pub group: Option<&'a Cgroup>,
+}
+
+/// Ends every process of `remains`: the signal that asks, the grace period, SIGKILL, then proof that none is left.
+pub fn stop_marked(remains: Remains<'_>, manners: Manners) -> io::Result<StopOutcome> {
     let mut signalled = Vec::new();
-    let first = observe_left(generation, known)?;
+    let first = remains.observe()?;
     send_all(&first, signal_of(manners.signal), &mut signalled);
     // A stopped process takes the signal only once it goes on.
     send_all(&first, Signal::CONT, &mut signalled);
     wait_all(&first, manners.grace)?;
     for _ in 0..ROUNDS_MAX {
-        let left = observe_left(generation, known)?;
-        if left.is_empty() {
+        let left = remains.observe()?;
+        if left.is_empty() && remains.has_empty_group()? {
             return Ok(StopOutcome::Ended(signalled));
         }
-        // Frozen processes cannot fork while the rest is killed.
+        // All at once where there is a group, so that nobody can fork meanwhile; else frozen processes cannot.
+        remains.group.iter().for_each(|group| group.kill());
         send_all(&left, Signal::STOP, &mut signalled);
         send_all(&left, Signal::KILL, &mut signalled);
-        if !wait_all(&left, KILL_LIMIT)? {
+        if !wait_all(&left, KILL_LIMIT)? || !remains.await_empty_group(KILL_LIMIT)? {
             break;
         }
     }
-    Ok(match observe_left(generation, known)? {
-        none if none.is_empty() => StopOutcome::Ended(signalled),
+    Ok(match remains.observe()? {
+        none if none.is_empty() && remains.has_empty_group()? => StopOutcome::Ended(signalled),
         left => StopOutcome::Survivors(left),
     })
 }
 
-fn observe_left(generation: Option<&Generation>, known: Option<&Identity>) -> io::Result<Vec<Identity>> {
-    let mut left = generation.map(observe_marked).transpose()?.unwrap_or_default();
-    if let Some(known) = known
-        && observe_liveness(known) != Liveness::Dead
-        && !left.contains(known)
-    {
-        left.push(known.clone());
+impl Remains<'_> {
+    fn observe(&self) -> io::Result<Vec<Identity>> {
+        let mut left = self.generation.map(observe_marked).transpose()?.unwrap_or_default();
+        if let Some(known) = self.known
+            && observe_liveness(known) != Liveness::Dead
+            && !left.contains(known)
+        {
+            left.push(known.clone());
+        }
+        for pid in self.group.map(Cgroup::observe_members).unwrap_or_default() {
+            left.extend(observe_identity(pid)?.filter(|member| !left.contains(member)));
+        }
+        Ok(left)
     }
-    Ok(left)
+
+    fn has_empty_group(&self) -> io::Result<bool> {
+        self.group.map_or(Ok(true), |group| group.observe_is_populated().map(|is_populated| !is_populated))
+    }
+
+    /// Waits until nobody is in the group, for at most `limit`: whom nobody could list has been killed with it.
+    fn await_empty_group(&self, limit: Duration) -> io::Result<bool> {
+        let end = monotonic() + limit;
+        while !self.has_empty_group()? {
+            if monotonic() >= end {
+                return Ok(false);
+            }
+            pause(GROUP_PAUSE);
+        }
+        Ok(true)
+    }
 }
 
 fn send_all(targets: &[Identity], signal: Signal, signalled: &mut Vec<u32>) {

@@ -114,6 +114,7 @@ impl Shim {
                     false
                 }
                 Action::Kill => {
+                    self.service.kill_group();
                     tree::kill(self.service.generation(), &self.follower);
                     false
                 }
@@ -195,6 +196,7 @@ impl Shim {
 
     /// The last act.
     fn leave(mut self) -> ExitCode {
+        self.service.remove_group();
         // By this, others know that none is left. If it fails, they look for themselves.
         drop(state::remove_shim(self.service.dir()));
         reached(Step::ShimAlone);

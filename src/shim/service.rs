@@ -8,7 +8,7 @@ use crate::base::files;
 use crate::base::ids::Generation;
 use crate::base::steps::{Step, reached};
 use crate::lifecycle::restart::{self, End, Verdict};
-use crate::process::{self, MINIONS_GENERATION, ServiceStart};
+use crate::process::{self, Cgroup, MINIONS_GENERATION, ServiceStart};
 use crate::service::{Exit, ExitCause, ExitRecord, Identity, Progress};
 use crate::state::{self, Ended, Launch, Next, Started};
 
@@ -26,6 +26,8 @@ pub(super) struct Service {
     main_pid: u32,
     began_at: Instant,
     progress: Progress,
+    /// Where all of its processes are, in all its lives, if there may be such a thing.
+    group: Option<Cgroup>,
 }
 
 /// What came of the begin of another life.
@@ -43,10 +45,11 @@ impl Service {
     /// The first life.
     pub(super) fn begin(dir: &Path, launch: Launch) -> Result<(Self, Identity), String> {
         let (generation, progress) = (launch.generation.clone(), launch.progress.clone());
+        let group = Cgroup::make(dir, &generation);
         let mut service =
-            Self { dir: dir.to_owned(), launch, generation, main_pid: 0, began_at: monotonic(), progress };
-        let identity = service.start(&mut Follower::default())?;
-        Ok((service, identity))
+            Self { dir: dir.to_owned(), launch, generation, main_pid: 0, began_at: monotonic(), progress, group };
+        let started = service.start(&mut Follower::default()).inspect_err(|_| service.remove_group());
+        started.map(|identity| (service, identity))
     }
 
     /// Another life: the run folder gets its name, with all that is in it. Whoever ends this shim either finds the folder under the
@@ -85,6 +88,7 @@ impl Service {
             cwd: Some(Path::new(&launch.cwd)).filter(|cwd| !cwd.as_os_str().is_empty()),
             env: &launch.env,
             log: &log,
+            group: self.group.as_ref(),
         })?;
         reached(Step::ShimForked);
         // A service that has ended already is a zombie of ours and still has its entry in the process table.
@@ -132,6 +136,16 @@ impl Service {
     pub(super) fn note_end(&mut self, ended: &Ended) -> bool {
         self.progress.clone_from(&ended.progress);
         state::write_exit(&self.dir, ended).is_ok()
+    }
+
+    /// Kills all at once, also whoever is just forking, where that can be.
+    pub(super) fn kill_group(&self) {
+        self.group.iter().for_each(Cgroup::kill);
+    }
+
+    /// Nobody is left, and nobody is to come.
+    pub(super) fn remove_group(&self) {
+        self.group.iter().for_each(Cgroup::remove);
     }
 
     /// The run folder.

@@ -19,6 +19,8 @@
 //! | `slow-body PORT` | answers 200 with a body that stalls |
 //! | `huge-body PORT` | answers 200 with a body that never ends |
 //! | `exit CODE [DELAY_MS]` | ends by itself |
+//! | `runner` | ignores SIGTERM, and has a child that forks and ends, whose child forks and ends, and so on, each in a session of its own |
+//! | `recluse` | has a child that clears its environment, leaves its parent and its session |
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a test program does what the project must not")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -64,8 +66,54 @@ fn main() -> Outcome {
             std::thread::sleep(Duration::from_millis(number(2, 0)));
             Ok(ExitCode::from(u8::try_from(number(1, 0))?))
         }
+        "runner" => run_away(),
+        "recluse" => retire(arg(1)),
         other => Err(format!("no mode `{other}`").into()),
     }
+}
+
+/// Forks, ends, and goes on in the child, faster than anybody can look.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the standard library has no fork")]
+fn run_away() -> Outcome {
+    // Should a test fail, it does not run for ever.
+    let end = std::time::Instant::now() + Duration::from_secs(60);
+    // SAFETY: this program has one thread.
+    unsafe {
+        libc::signal(libc::SIGTERM, libc::SIG_IGN);
+        if libc::fork() != 0 {
+            libc::pause();
+        }
+        loop {
+            if libc::fork() > 0 || std::time::Instant::now() > end {
+                libc::_exit(0);
+            }
+            libc::setsid();
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn run_away() -> Outcome {
+    Err("only on Linux".into())
+}
+
+/// Leaves nothing by which it could be found: an orphan in a session of its own without an environment.
+fn retire(stage: &str) -> Outcome {
+    let again =
+        |stage: &str| std::process::Command::new(std::env::current_exe()?).args(["recluse", stage]).env_clear().spawn();
+    match stage {
+        "" => drop(again("parent")?.wait()?),
+        "parent" => {
+            rustix::process::setsid()?;
+            again("alone")?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        _ => {}
+    }
+    // Should a test fail, it does not stay for ever.
+    std::thread::sleep(Duration::from_secs(120));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Serves each connection in a thread of its own; `each` gets the stream and how many came before.

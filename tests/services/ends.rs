@@ -141,3 +141,98 @@ fn a_shim_that_was_frozen_is_woken_to_stop() {
     world.run(&["stop", "s"]).ended(0);
     assert_eq!(world.processes(), Vec::<u32>::new());
 }
+
+/// The control group of a service, if it has one: a link in its run folder leads there.
+fn group_of(world: &World, record: &serde_json::Value) -> Option<std::path::PathBuf> {
+    let generation = record["generation"].as_str().expect("one");
+    let name = record["name"].as_str().expect("one");
+    std::fs::read_link(world.root().join("engine/managed-run").join(name).join(generation).join("cgroup")).ok()
+}
+
+fn naughty(world: &World, mode: &str) -> serde_json::Value {
+    let mut spec = world.shell("s", "");
+    (spec["cmd"], spec["args"]) = (json!(crate::support::naughty()), json!([mode]));
+    spec
+}
+
+/// Pids of the naughty service, whatever they have made of their environment.
+fn naughty_pids(world: &World, mode: &str) -> Vec<String> {
+    let line = format!("{}\0{mode}\0", crate::support::naughty().display());
+    let of = |entry: std::fs::DirEntry| {
+        let found = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let cwd = std::fs::read_link(entry.path().join("cwd")).unwrap_or_default();
+        (found.starts_with(line.as_bytes()) && cwd.starts_with(world.dir.path()))
+            .then(|| entry.file_name().to_string_lossy().into_owned())
+    };
+    std::fs::read_dir("/proc").expect("listed").flatten().filter_map(of).collect()
+}
+
+#[test]
+fn who_forks_and_ends_faster_than_anybody_can_look_ends_with_its_service() {
+    if weaker("orphans of a service") {
+        return;
+    }
+    let world = World::new();
+    world.set(&json!({"stopGraceSec": 0.1}));
+    for is_shim_killed in [false, true] {
+        world.declare("ripley", &[naughty(&world, "runner")]);
+        world.run(&["accept", "ripley"]).ended(0);
+        let record = world.record("s");
+        let group = group_of(&world, &record);
+        if is_shim_killed && group.is_none() {
+            crate::faults::skipped(
+                "SKIPPED: no control group may be made here, by which a runner without a shim is found",
+            );
+            world.run(&["stop", "s"]).ended(0);
+            continue;
+        }
+        if is_shim_killed {
+            kill_shim(&record);
+        }
+        world.run(&["stop", "s"]).ended(0);
+        assert!(!group.is_some_and(|group| group.exists()), "nobody is in its group, and it is gone");
+        assert_eq!(naughty_pids(&world, "runner"), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn without_control_groups_a_living_shim_ends_whoever_hides_or_runs_away() {
+    let name = "ends::without_control_groups_a_living_shim_ends_whoever_hides_or_runs_away";
+    if weaker("orphans of a service") {
+        return;
+    }
+    crate::faults::in_namespace(name, &["-rm"], || {
+        crate::faults::mount(&["-t", "tmpfs", "none", "/sys/fs/cgroup"]);
+        for mode in ["runner", "recluse"] {
+            let world = World::new();
+            world.set(&json!({"stopGraceSec": 0.1}));
+            world.declare("ripley", &[naughty(&world, mode)]);
+            world.run(&["accept", "ripley"]).ended(0);
+            assert_eq!(group_of(&world, &world.record("s")), None);
+            world.run(&["stop", "s"]).ended(0);
+            assert_eq!(naughty_pids(&world, mode), Vec::<String>::new());
+        }
+    });
+}
+
+#[test]
+fn who_has_left_parent_and_mark_ends_with_a_killed_shims_group() {
+    if weaker("orphans of a service") {
+        return;
+    }
+    let world = World::new();
+    world.set(&json!({"stopGraceSec": 0.1}));
+    world.declare("ripley", &[naughty(&world, "recluse")]);
+    world.run(&["accept", "ripley"]).ended(0);
+    let record = world.record("s");
+    let group = group_of(&world, &record);
+    wait_for("it is alone", || naughty_pids(&world, "recluse").len() == 2);
+    if group.is_some() {
+        kill_shim(&record);
+    } else {
+        crate::faults::skipped("SKIPPED: no control group may be made here; its shim is left alive");
+    }
+    world.run(&["stop", "s"]).ended(0);
+    assert_eq!(naughty_pids(&world, "recluse"), Vec::<String>::new());
+    assert!(!group.is_some_and(|group| group.exists()), "nobody is in its group, and it is gone");
+}

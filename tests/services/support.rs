@@ -165,13 +165,29 @@ impl World {
     }
 }
 
+impl World {
+    /// Removes the control groups whose shims could not: they were killed.
+    fn remove_groups(&self) {
+        let inside = |dir: PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+        for run_dir in inside(self.root().join("engine/managed-run")).flat_map(inside) {
+            if let Ok(group) = std::fs::read_link(run_dir.join("cgroup")) {
+                // Who has just been killed may not be gone yet.
+                let end = Instant::now() + Duration::from_secs(1);
+                while std::fs::remove_dir(&group).is_err() && group.exists() && Instant::now() < end {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+        }
+    }
+}
+
 impl Drop for World {
     /// Ends what a failed test left; the shims first, so that nobody reports to anybody.
     fn drop(&mut self) {
         for _ in 0..100 {
             let left = self.processes();
             if left.is_empty() {
-                return;
+                return self.remove_groups();
             }
             for pid in left {
                 let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
