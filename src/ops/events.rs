@@ -97,6 +97,12 @@ impl Source {
         Self::of(&context.store(), context.journal())
     }
 
+    /// The same for one who says by other words that the state file cannot be read.
+    pub(super) fn observe_quietly(context: &Context) -> Self {
+        let carried = context.store().read().map(|document| document.carried).unwrap_or_default();
+        Self { log: context.journal(), carried }
+    }
+
     /// A state file that cannot be read does not keep anyone from the journal, and is said.
     fn of(store: &Store, log: Log) -> Self {
         let carried = store.read().map(|document| document.carried).unwrap_or_else(|error| {

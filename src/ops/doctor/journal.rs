@@ -32,7 +32,7 @@ pub(super) struct Facts {
 }
 
 pub(super) fn observe(context: &Context) -> Facts {
-    let source = Source::observe(context);
+    let source = Source::observe_quietly(context);
     let is_fatal = Filter::new(None, None, Some(EventType::Fatal.word().to_owned()));
     let mut fatal = Vec::new();
     let found = source.scan(0, &mut |line| {
