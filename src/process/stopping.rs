@@ -90,10 +90,18 @@ impl Remains<'_> {
         {
             left.push(known.clone());
         }
-        for pid in self.group.map(Cgroup::observe_members).unwrap_or_default() {
-            left.extend(observe_identity(pid)?.filter(|member| !left.contains(member)));
-        }
+        left.extend(self.observe_members()?.into_iter().filter(|member| !left.contains(member)).collect::<Vec<_>>());
         Ok(left)
+    }
+
+    /// Who is in the group. A pid that was in it may be a stranger's by the time its identity is read: only one that is in it
+    /// afterwards too counts, so that the identity is a member's.
+    fn observe_members(&self) -> io::Result<Vec<Identity>> {
+        let Some(group) = self.group else { return Ok(Vec::new()) };
+        let seen: Vec<Option<Identity>> =
+            group.observe_members().into_iter().map(observe_identity).collect::<io::Result<_>>()?;
+        let still = group.observe_members();
+        Ok(seen.into_iter().flatten().filter(|member| still.contains(&member.pid)).collect())
     }
 
     fn has_empty_group(&self) -> io::Result<bool> {
