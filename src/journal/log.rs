@@ -182,12 +182,15 @@ impl Log {
         Ok(())
     }
 
-    /// Whether the journal's last events are `events`.
+    /// Whether the journal's last events are `events`, without those that went with the oldest segment since.
     fn has(&self, first: u64, events: &[&str]) -> io::Result<bool> {
-        let mut left = events.iter();
-        let mut is_same = true;
+        let is_full = closed(&self.root)?.len() >= self.bounds.segments_max;
+        let (mut left, mut is_first, mut is_same) = (events.iter(), true, true);
         self.scan(first.saturating_sub(1), &mut |line| {
-            is_same = is_same && left.next().is_some_and(|event| *event == line.json());
+            let gone = if is_first && is_full { line.seq.saturating_sub(first) } else { 0 };
+            is_first = false;
+            let next = left.nth(usize::try_from(gone).unwrap_or(usize::MAX));
+            is_same = is_same && next.is_some_and(|event| *event == line.json());
             if is_same { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         Ok(is_same && left.next().is_none())
