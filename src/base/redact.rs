@@ -1,5 +1,6 @@
 //! What must never be shown: values of credential-shaped environment keys, and user info in URLs.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -33,8 +34,10 @@ pub fn has_secret(text: &str) -> bool {
 pub fn spans(text: &str) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     push_user_info(text, &mut spans);
-    push_parameters(text, &mut spans);
-    push_tokens(text, &mut spans);
+    // What user info holds ends no address and begins no parameter, before it is hidden as little as after.
+    let text = masked(text, &spans);
+    push_parameters(&text, &mut spans);
+    push_tokens(&text, &mut spans);
     spans.sort_by_key(|span| span.start);
     let mut apart: Vec<Range<usize>> = Vec::with_capacity(spans.len());
     for span in spans {
@@ -46,6 +49,15 @@ pub fn spans(text: &str) -> Vec<Range<usize>> {
     apart
 }
 
+/// `text` with each byte of `spans` a bracket, as [`REDACTED`] begins with one: all else stays where it is.
+fn masked<'a>(text: &'a str, spans: &[Range<usize>]) -> Cow<'a, str> {
+    let mut text = Cow::Borrowed(text);
+    for span in spans {
+        text.to_mut().replace_range(span.clone(), &"[".repeat(span.len()));
+    }
+    text
+}
+
 /// `user:password` of every URL of `text`, up to the sign.
 fn push_user_info(text: &str, spans: &mut Vec<Range<usize>>) {
     let mut from = 0;
@@ -53,7 +65,8 @@ fn push_user_info(text: &str, spans: &mut Vec<Range<usize>>) {
         let start = from + at + 3;
         let end = start + authority_end(&text[start..]);
         spans.extend(text[start..end].rfind('@').map(|sign| start..start + sign));
-        from = end;
+        // Another address may begin right where this authority ends.
+        from = start;
     }
 }
 
