@@ -6,11 +6,14 @@
 //! mark, kills at once whoever forks faster than anybody can look, and tells when none is left. Where there is none, or its
 //! shim is an older one, processes are found by looking at all of them.
 
+use std::cell::Cell;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::files;
 use crate::base::ids::Generation;
+
+use super::spawn::lives_if_born_in;
 
 /// In the run folder: a link to the group's folder. It is there before the group is, so that no group is without.
 const LINK: &str = "cgroup";
@@ -25,7 +28,11 @@ const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
 
 /// The group of one shim's service, in all its lives.
 #[derive(Debug)]
-pub struct Cgroup(PathBuf);
+pub struct Cgroup {
+    dir: PathBuf,
+    /// It was killed: see [`Cgroup::is_for_births`].
+    is_spent: Cell<bool>,
+}
 
 impl Cgroup {
     /// Makes the group of a shim whose first life is `generation`, in `run_dir`; `None` where that is not to be.
@@ -41,7 +48,13 @@ impl Cgroup {
             drop(files::remove(&link));
             return None;
         }
-        Some(Self(dir))
+        let group = Self { dir, is_spent: Cell::new(false) };
+        if !lives_if_born_in(&group.dir) {
+            group.remove();
+            drop(files::remove(&link));
+            return None;
+        }
+        Some(group)
     }
 
     /// The group of the shim of `generation`, if it was made and is there still: named after its first life, it is that of all.
@@ -49,28 +62,40 @@ impl Cgroup {
         let dir = std::fs::read_link(run_dir.join(LINK)).ok()?;
         // Whatever somebody else may have put there.
         let first = dir.file_name()?.to_str()?.strip_prefix(PREFIX).and_then(Generation::parse)?;
-        (first.is_kin(generation) && is_group(&dir)).then_some(Self(dir))
+        (first.is_kin(generation) && is_group(&dir)).then(|| Self { dir, is_spent: Cell::new(false) })
     }
 
     /// Its folder.
     pub fn dir(&self) -> &Path {
-        &self.0
+        &self.dir
+    }
+
+    /// Whether a process may be born in it. Linux 6.18 kills at its birth whoever is born, by CLONE_INTO_CGROUP, in a group that was ever
+    /// killed: one that was is made anew. `tests/services/restarts_steps.rs` has a service that needs it.
+    pub fn is_for_births(&self) -> bool {
+        if self.is_spent.get() {
+            self.remove();
+            let is_anew = rustix::fs::mkdir(&self.dir, rustix::fs::Mode::RWXU).is_ok() && lives_if_born_in(&self.dir);
+            self.is_spent.set(!is_anew);
+        }
+        !self.is_spent.get()
     }
 
     /// Kills everybody in it at once, also whoever is forking (Linux 5.14). Where it cannot, others find them.
     pub fn kill(&self) {
-        drop(files::write_pseudo(&self.0.join("cgroup.kill"), b"1"));
+        self.is_spent.set(true);
+        drop(files::write_pseudo(&self.dir.join("cgroup.kill"), b"1"));
     }
 
     /// The pids in it, without those of groups that somebody made inside.
     pub fn observe_members(&self) -> Vec<u32> {
-        let text = files::read_pseudo(self.0.join("cgroup.procs")).unwrap_or_default();
+        let text = files::read_pseudo(self.dir.join("cgroup.procs")).unwrap_or_default();
         String::from_utf8_lossy(&text).lines().filter_map(|line| line.parse().ok()).collect()
     }
 
     /// Whether anybody lives in it or in a group inside. A zombie does not.
     pub fn observe_is_populated(&self) -> io::Result<bool> {
-        match files::read_pseudo(self.0.join("cgroup.events")) {
+        match files::read_pseudo(self.dir.join("cgroup.events")) {
             Ok(text) => Ok(String::from_utf8_lossy(&text).lines().any(|line| line == "populated 1")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
@@ -80,10 +105,10 @@ impl Cgroup {
     /// Removes it, which the kernel does only if nobody is in it.
     pub fn remove(&self) {
         // What a service made inside goes first; deeper ones are not ours to know.
-        for inner in std::fs::read_dir(&self.0).into_iter().flatten().flatten() {
+        for inner in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let _ = rustix::fs::rmdir(inner.path());
         }
-        let _ = rustix::fs::rmdir(&self.0);
+        let _ = rustix::fs::rmdir(&self.dir);
     }
 }
 

@@ -310,7 +310,7 @@ pub fn start_service(start: &ServiceStart<'_>) -> Result<u32, String> {
         .stdout(start.log.try_clone().map_err(log)?)
         .stderr(start.log.try_clone().map_err(log)?);
     before_exec(&mut command);
-    let born = start.group.and_then(|group| spawn_into(&mut command, group));
+    let born = start.group.filter(|group| group.is_for_births()).and_then(|group| spawn_into(&mut command, group));
     born.unwrap_or_else(|| command.spawn().map(|child| child.id())).map_err(|error| explain(start, &error))
 }
 
@@ -318,21 +318,8 @@ pub fn start_service(start: &ServiceStart<'_>) -> Result<u32, String> {
 #[cfg(linux_calls)]
 #[expect(unsafe_code, reason = "the standard library cannot start a process in a group")]
 fn spawn_into(command: &mut Command, group: &Cgroup) -> Option<io::Result<u32>> {
-    use rustix::fs::{Mode, OFlags};
-    use std::os::fd::AsRawFd;
-    /// clone(2), Linux 5.7; wider than the C library's type for it.
-    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
-    let dir =
-        rustix::fs::open(group.dir(), OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let (hear, tell) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).ok()?;
-    // SAFETY: numbers and null pointers, for which zero is a value.
-    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = CLONE_INTO_CGROUP;
-    args.exit_signal = u64::try_from(libc::SIGCHLD).ok()?;
-    args.cgroup = u64::try_from(dir.as_raw_fd()).ok()?;
-    // SAFETY: a fork but for the group: the child is a copy of this process, of whose only thread it goes on, so that no lock
-    // is held for ever in it.
-    let pid = unsafe { libc::syscall(libc::SYS_clone3, std::ptr::from_mut(&mut args), size_of_val(&args)) };
+    let pid = fork_into(group.dir())?;
     if pid == 0 {
         let error = command.exec();
         let errno = error.raw_os_error().unwrap_or(libc::EIO);
@@ -352,6 +339,46 @@ fn spawn_into(command: &mut Command, group: &Cgroup) -> Option<io::Result<u32>> 
             Some(Err(io::Error::from_raw_os_error(i32::from_ne_bytes(errno))))
         }
     }
+}
+
+/// A fork but for the group: the child is born in that of the folder `dir`. 0 in the child, its pid in this process, which must have one
+/// thread; `None` where the system cannot.
+#[cfg(linux_calls)]
+#[expect(unsafe_code, reason = "the standard library cannot start a process in a group")]
+fn fork_into(dir: &Path) -> Option<i64> {
+    use rustix::fs::{Mode, OFlags};
+    use std::os::fd::AsRawFd;
+    /// clone(2), Linux 5.7; wider than the C library's type for it.
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    let dir = rustix::fs::open(dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    // SAFETY: numbers and null pointers, for which zero is a value.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = CLONE_INTO_CGROUP;
+    args.exit_signal = u64::try_from(libc::SIGCHLD).ok()?;
+    args.cgroup = u64::try_from(dir.as_raw_fd()).ok()?;
+    // SAFETY: the child is a copy of this process, of whose only thread it goes on, so that no lock is held for ever in it.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, std::ptr::from_mut(&mut args), size_of_val(&args)) };
+    (pid >= 0).then_some(pid)
+}
+
+/// Whether a process that is born in the group of the folder `dir` lives: tried with one that ends at once. Linux 6.18 kills it at
+/// its birth if that group, or the one that this process is in, was ever killed by `cgroup.kill`.
+#[cfg(linux_calls)]
+#[expect(unsafe_code, reason = "the child must end without running anything of its parent's")]
+pub(super) fn lives_if_born_in(dir: &Path) -> bool {
+    let Some(pid) = fork_into(dir) else { return false };
+    if pid == 0 {
+        // SAFETY: ends the child at once.
+        unsafe { libc::_exit(0) };
+    }
+    let child = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    let waited = rustix::process::waitpid(child, rustix::process::WaitOptions::empty());
+    matches!(waited, Ok(Some((_, status))) if status.exit_status() == Some(0))
+}
+
+#[cfg(not(linux_calls))]
+pub(super) fn lives_if_born_in(_dir: &Path) -> bool {
+    false
 }
 
 #[cfg(not(linux_calls))]

@@ -69,8 +69,11 @@ fn a_follower_that_dies_at_a_step_leaves_nothing_untrue() {
             up(&world);
             crash(&world, step, name);
             expect_true_after_reconcile(&world, &story);
-            let record = world.record(name);
-            assert!(record["status"] == "running" && is_alive(pid_of(&record)), "{story}: {record}");
+            // A life that was killed young waits a little for the next one (`lifecycle/restart.rs`).
+            wait_for(&format!("{story}: it runs"), || {
+                let record = world.record(name);
+                record["status"] == "running" && is_alive(pid_of(&record))
+            });
         }
     }
 }
