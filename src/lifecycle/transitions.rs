@@ -1,6 +1,6 @@
 //! The state machine of a record: where it stands × what happens → where it stands then. Nothing else moves a record.
 //!
-//! [`row`] is the whole of it: a row per input, a column per status. docs/lifecycle.md shows and draws it, written from here.
+//! `row` is the whole of it: a row per input, a column per status. docs/lifecycle.md shows and draws it, written from here.
 
 use std::fmt;
 
