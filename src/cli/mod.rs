@@ -42,7 +42,7 @@ mod validate;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::base::error::{Kind, Result};
 use crate::base::root::Root;
@@ -81,38 +81,53 @@ enum Program {
     },
 }
 
-#[derive(Subcommand, Debug)]
-enum Command {
-    Validate(validate::Args),
-    Accept(accept::Args),
-    List(list::Args),
-    Show(show::Args),
-    Explain(explain::Args),
-    Logs(logs::Args),
-    Stop(stop::Args),
-    Sweep(sweep::Args),
-    Renew(renew::Args),
-    Healthcheck(healthcheck::Args),
-    Reconcile(reconcile::Args),
-    Restart(restart::Args),
-    Run(run_loop::Args),
-    Ensure(ensure::Args),
-    Touch(touch::Args),
-    Updated(updated::Args),
-    RemoveProject(remove_project::Args),
-    Holders(holders::Args),
-    Release(release::Args),
-    Outbox(outbox::Args),
-    Hint(hint::Args),
-    Context(context::Args),
-    Events(events::Args),
-    Timeline(timeline::Args),
-    Schema(schema::Args),
-    Config(config::Args),
-    Doctor(doctor::Args),
-    Demo(demo::Args),
-    Completions(completions::Args),
-    Man(man::Args),
+/// Declares the commands once: the value, the file that holds its arguments, and its word.
+macro_rules! commands {
+    ($($command:ident $file:ident $word:literal)*) => {
+        #[derive(Subcommand, Debug)]
+        enum Command { $($command($file::Args)),* }
+
+        /// The arguments of the command of that word alone.
+        fn arguments_of(word: &str) -> Option<clap::Command> {
+            match word {
+                $($word => Some(<$file::Args as clap::Args>::augment_args(clap::Command::new($word))),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+commands! {
+    Validate validate "validate"
+    Accept accept "accept"
+    List list "list"
+    Show show "show"
+    Explain explain "explain"
+    Logs logs "logs"
+    Stop stop "stop"
+    Sweep sweep "sweep"
+    Renew renew "renew"
+    Healthcheck healthcheck "healthcheck"
+    Reconcile reconcile "reconcile"
+    Restart restart "restart"
+    Run run_loop "run"
+    Ensure ensure "ensure"
+    Touch touch "touch"
+    Updated updated "updated"
+    RemoveProject remove_project "remove-project"
+    Holders holders "holders"
+    Release release "release"
+    Outbox outbox "outbox"
+    Hint hint "hint"
+    Context context "context"
+    Events events "events"
+    Timeline timeline "timeline"
+    Schema schema "schema"
+    Config config "config"
+    Doctor doctor "doctor"
+    Demo demo "demo"
+    Completions completions "completions"
+    Man man "man"
 }
 
 impl Command {
@@ -208,7 +223,7 @@ pub fn main() -> ExitCode {
 
 /// Runs the command that `args` name, the program's own name first, and returns the exit code.
 pub fn run_line(args: &[OsString]) -> u8 {
-    let parsed = match Arguments::try_parse_from(args) {
+    let parsed = match parse(args) {
         Ok(parsed) => parsed,
         Err(refusal) => return refused(&refusal, args),
     };
@@ -233,6 +248,25 @@ pub fn run_line(args: &[OsString]) -> u8 {
             error.kind.exit_code()
         }
     }
+}
+
+/// Reads the arguments. To describe every command to clap takes longer than most commands run, so only the one that is named is
+/// described first; all of them where that is not enough: for help, and to say what is wrong.
+fn parse(args: &[OsString]) -> std::result::Result<Arguments, clap::Error> {
+    let lean = lean(args).and_then(|tree| {
+        let mut matches = tree.try_get_matches_from(args).ok()?;
+        Arguments::from_arg_matches_mut(&mut matches).ok()
+    });
+    lean.map_or_else(|| Arguments::try_parse_from(args), Ok)
+}
+
+/// All that [`Arguments`] has, but of the commands the one that `args` seem to name. What it takes means the same there.
+fn lean(args: &[OsString]) -> Option<clap::Command> {
+    let mut words = args.iter().skip(1).skip_while(|word| *word != "managed");
+    let command = arguments_of(words.nth(1)?.to_str()?)?;
+    let managed = clap::Command::new("managed").subcommand_required(true).subcommand(command);
+    let arguments = Global::augment_args(clap::Command::new("minions"));
+    Some(arguments.subcommand_required(true).subcommand(managed))
 }
 
 fn run(command: Command, door: &Door) -> Outcome {
@@ -296,4 +330,57 @@ fn command_names() -> Vec<String> {
 /// `minions X.Y.Z` and a line end.
 fn version() -> String {
     format!("minions {}\n", env!("CARGO_PKG_VERSION"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    /// One alone has the arguments that it has among all.
+    #[test]
+    fn every_command_is_found_by_its_word() {
+        let mut all = Arguments::command();
+        all.build();
+        let managed = all.find_subcommand("managed").unwrap();
+        let names = command_names();
+        assert!(names.len() > 20);
+        for name in names {
+            let mut tree = lean(&args(&format!("minions managed {name}"))).unwrap_or_else(|| panic!("{name}"));
+            tree.build();
+            let one = tree.find_subcommand("managed").unwrap().find_subcommand(&name).unwrap();
+            let ids = |command: &clap::Command| -> Vec<String> {
+                let ids = command.get_arguments().map(|arg| arg.get_id().to_string());
+                ids.filter(|id| id != "version").collect()
+            };
+            assert_eq!(ids(one), ids(managed.find_subcommand(&name).unwrap()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_line_means_the_same_whichever_way_it_is_read() {
+        for line in [
+            "minions managed list",
+            "minions --root /r managed list --format json",
+            "minions managed --root managed list -v",
+            "minions --root managed managed stop web",
+            "minions --root=managed managed stop web --format json",
+            "minions managed logs web -f",
+            "minions managed accept --all --project shop --no-wait",
+            "minions managed outbox drain",
+        ] {
+            let args = args(line);
+            let (read, whole) = (parse(&args).unwrap(), Arguments::try_parse_from(&args).unwrap());
+            assert_eq!(format!("{read:?}"), format!("{whole:?}"), "{line}");
+        }
+        for line in
+            ["minions", "minions managed", "minions managed list --no-such", "minions managed list --help", "minions x"]
+        {
+            let (read, whole) = (parse(&args(line)).unwrap_err(), Arguments::try_parse_from(args(line)).unwrap_err());
+            assert_eq!(read.to_string(), whole.to_string(), "{line}");
+        }
+    }
 }
