@@ -8,8 +8,9 @@ use super::exit::Outcome;
 
 /// Probe services now, side by side, and record the result
 ///
-/// Without names: every service. Ends with 0 if all are healthy, 4 if none is, 5 if some are. With --format json:
-/// {"items": [{"name", "healthy", "alive", "proof", "error", "took_ms"}]}; healthy is null where it could not be found out.
+/// Without names: every service. Ends with 0 if all are healthy, 4 if none is, 5 if some are. A service that is stopped until
+/// somebody needs it is not asked, and counts only if it is named. With --format json: {"items": [{"name", "status", "healthy",
+/// "alive", "proof", "error", "took_ms"}]}; healthy is null where it could not be found out, and of one that is stopped.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: minions managed healthcheck web api")]
 pub(super) struct Args {
@@ -29,6 +30,9 @@ pub(super) fn run(args: Args, door: &Door) -> Outcome {
         door.ui.data(view::probed::report_json(&report.items))?;
     } else if !report.items.is_empty() {
         door.ui.data(view::probed::report_text(&report.items, door.ui.table_style()))?;
+    }
+    for item in report.items.iter().filter(|item| report.is_named && item.is_at_rest()) {
+        door.ui.note(&format!("`{0}` is stopped\n  hint: start it: minions managed ensure {0}", item.name));
     }
     for done in &report.restarted {
         match &done.error {

@@ -12,7 +12,7 @@ use super::exit::Outcome;
 /// Probes run side by side, and those that hang hold it up no longer than the time limit: who was not had in time is told
 /// as such, and nothing is recorded of it. Who was healthy less than `healthBackoffSec` ago is not probed. That a service is
 /// not healthy is told and recorded, and is no failure of this command. With --format json: {"stats": what `sweep` prints,
-/// "probed": [{"name", "healthy", "alive", "proof", "error", "took_ms"}], "not_probed": [{"name", "why"}]}.
+/// "probed": [{"name", "status", "healthy", "alive", "proof", "error", "took_ms"}], "not_probed": [{"name", "why"}]}.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: minions managed reconcile --max-ms 1000")]
 pub(super) struct Args {

@@ -60,9 +60,10 @@ pub(super) fn decide(record: &Record, facts: &Facts, death: Option<&Death>, now:
     }
 }
 
-/// What becomes of a service that was ended at `now` because its probes failed.
+/// What becomes of a service that was ended at `now` because its probes failed, by [`restart::for_health`].
 pub fn after_unhealthy(record: &Record, exit: Option<ExitRecord>, now: EpochMs) -> Fate {
-    after_failure(record, exit, healthy_for(record), now)
+    // It was there to be probed, so that it was no start that failed.
+    after_failure(record, exit, healthy_for(record).max(restart::LIFE_MIN), now)
 }
 
 /// Moves `record` on after a start that its own lifecycle asked for and that came to nothing, for `why`: its restart policy goes on,
@@ -86,7 +87,7 @@ fn after_failure(record: &Record, exit: Option<ExitRecord>, lived: Duration, now
     let exit = exit.map_or(Exit::Unknown, |exit| exit.exit);
     let end = End { at: now, lived, exit, was_unhealthy: true };
     let share = restart::share(generation.as_ref());
-    let verdict = restart::after_exit(spec.lifecycle.restart.as_ref(), progress, &end, share);
+    let verdict = restart::after_exit(restart::for_health(spec).as_deref(), progress, &end, share);
     fate(&spec.lifecycle, progress, verdict)
 }
 
@@ -137,7 +138,7 @@ mod tests {
     use super::super::facts::{Life, Previous};
     use super::super::sample;
     use super::*;
-    use crate::service::{Activation, Lifecycle, RestartMode, RestartPolicy, Status};
+    use crate::service::{Activation, Lifecycle, OnUnhealthy, RestartMode, RestartPolicy, Status};
 
     const NOW: EpochMs = EpochMs(1_800_000_000_000);
     const MODES: [Option<RestartMode>; 4] =
@@ -260,5 +261,27 @@ mod tests {
         assert_eq!(after_unhealthy(&record(None, Activation::Always), None, NOW), Fate::Gone);
         let on_demand = after_unhealthy(&record(None, Activation::OnDemand), Some(exit), NOW);
         assert!(matches!(on_demand, Fate::Failed { .. }), "{on_demand:?}");
+    }
+
+    #[test]
+    fn who_is_to_be_restarted_for_its_health_without_a_policy_is_counted_and_given_up() {
+        let mut record = record(None, Activation::Always);
+        record.spec.healthcheck.on_unhealthy = OnUnhealthy::Restart;
+        // Each life was healthy for a second.
+        (record.progress.failures_in_row, record.last_health_at) = (0, Some(EpochMs(NOW.0 - 3_599_000)));
+        let mut waits_s = Vec::new();
+        let last = loop {
+            match after_unhealthy(&record, None, NOW) {
+                Fate::Again { at, progress } => {
+                    waits_s.push((at.0 - NOW.0) / 1000);
+                    record.progress = progress;
+                }
+                other @ (Fate::Failed { .. } | Fate::Stopped | Fate::Gone) => break other,
+            }
+        };
+        assert_eq!(waits_s, [0, 1, 2, 4, 8, 16, 30, 30, 30, 30]);
+        let Fate::Failed { progress, why } = last else { panic!("{last:?}") };
+        assert_eq!((progress.failures_in_row, progress.restarts), (11, 10));
+        assert!(why.contains("10 times within 5m"), "{why}");
     }
 }

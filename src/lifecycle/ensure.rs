@@ -1,10 +1,13 @@
-//! What `ensure` does next about one service that is to be up and healthy.
+//! What is to be done next about a service that is to be up and healthy: by `ensure`, which brings it up, and by whoever only waits
+//! for it.
+
+use std::time::Duration;
 
 use crate::base::clock::EpochMs;
 use crate::service::{Record, Status};
 
 use super::claim::Turn;
-use super::facts::{Facts, Life, Shim};
+use super::facts::{Facts, Life, Shim, words};
 
 /// What is to be done next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +68,53 @@ pub fn next(record: &Record, facts: &Facts, is_fresh: bool, has_waited: bool, no
     }
 }
 
+/// How a service stands for a start that needs it and leaves it to others to bring it up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prospect {
+    /// It is up, and was healthy when last probed.
+    Up,
+    /// It is up; whether it is healthy is to be asked.
+    Ask {
+        /// If it is not, it may be soon: it has not passed a probe since its start, and its health timeout is not over.
+        is_coming: bool,
+    },
+    /// Somebody is at it, whose work is waited for; what that is.
+    Await(String),
+    /// It is not up, and nobody brings it up; why.
+    Lost(String),
+}
+
+/// How `record` stands at `now` for whoever waits for it. One that is in another command's hands, or that its own shim is to start
+/// again, is waited for; one that had passed a probe and fails now is asked once. Total over turn × life × status × shim.
+pub fn prospect(record: &Record, facts: &Facts, now: EpochMs) -> Prospect {
+    if let Turn::Theirs { pid, verb } = &facts.turn {
+        return Prospect::Await(format!("`minions managed {verb}` (pid {pid}) is at it"));
+    }
+    if record.ttl_expires_at.is_some_and(|at| at <= now) {
+        return Prospect::Lost("its time to live is over".into());
+    }
+    match (record.status, &facts.life, &facts.shim) {
+        (Status::Running, Life::Alive | Life::Unknown, _) if record.healthy => Prospect::Up,
+        (Status::Running, Life::Alive | Life::Unknown, _) => Prospect::Ask { is_coming: is_coming(record, now) },
+        (Status::Running | Status::Backoff, _, Shim::Same | Shim::Moved { .. } | Shim::Waiting { .. }) => {
+            Prospect::Await("its shim is at it".into())
+        }
+        (Status::Running, Life::Dead(death), Shim::Gone) => Prospect::Lost(words(death)),
+        (Status::Running, Life::NotStarted, Shim::Gone) => Prospect::Lost("it has no process".into()),
+        (
+            Status::Queued | Status::Starting | Status::Backoff | Status::Stopping | Status::Stopped | Status::Failed,
+            _,
+            _,
+        ) => Prospect::Lost(format!("it is `{}`", record.status.word())),
+    }
+}
+
+/// Whether `record`, which runs, has not passed a probe yet and still has time for it.
+fn is_coming(record: &Record, now: EpochMs) -> bool {
+    let timeout = Duration::try_from_secs_f64(record.spec.healthcheck.timeout_s).unwrap_or_default();
+    record.last_health_at.is_none() && record.started_at.is_some_and(|start| start.plus(timeout) > now)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::facts::{Death, Previous};
@@ -100,6 +150,63 @@ mod tests {
         }
     }
 
+    fn facts(turn: Turn, life: &Life, shim: &Shim) -> Facts {
+        let (life, shim, previous) = (life.clone(), shim.clone(), Previous::Gone);
+        Facts { turn, life, previous, is_ending: false, shim, is_rebooted: false }
+    }
+
+    #[test]
+    fn every_prospect_is_as_written() {
+        let passed = [(true, Some(NOW)), (false, Some(NOW)), (false, None)];
+        for (status, (healthy, last_health_at)) in Status::ALL.into_iter().flat_map(|one| passed.map(|two| (one, two)))
+        {
+            for (life, shim) in LIVES.iter().flat_map(|life| shims().map(|shim| (life, shim))) {
+                let mut record = Record { healthy, last_health_at, ..record(status) };
+                record.spec.healthcheck.timeout_s = 10.0;
+                (record.started_at, record.ttl_expires_at) = (Some(EpochMs(NOW.0 - 9_999)), None);
+                let is_up = matches!(life, Life::Alive | Life::Unknown);
+                let found = prospect(&record, &facts(Turn::Ours, life, &shim), NOW);
+                let is_as_meant = match (status, is_up, &shim) {
+                    (Status::Running, true, _) if healthy => found == Prospect::Up,
+                    (Status::Running, true, _) => found == Prospect::Ask { is_coming: last_health_at.is_none() },
+                    (Status::Running | Status::Backoff, _, Shim::Same | Shim::Moved { .. } | Shim::Waiting { .. }) => {
+                        matches!(found, Prospect::Await(_))
+                    }
+                    (
+                        Status::Queued
+                        | Status::Starting
+                        | Status::Running
+                        | Status::Backoff
+                        | Status::Stopping
+                        | Status::Stopped
+                        | Status::Failed,
+                        _,
+                        _,
+                    ) => matches!(found, Prospect::Lost(_)),
+                };
+                assert!(is_as_meant, "{status:?} {life:?} {shim:?} {healthy} {last_health_at:?}: {found:?}");
+                let theirs = Turn::Theirs { pid: 7, verb: "restart".into() };
+                let found = prospect(&record, &facts(theirs, life, &shim), NOW);
+                assert_eq!(found, Prospect::Await("`minions managed restart` (pid 7) is at it".into()));
+                let expired = Record { ttl_expires_at: Some(NOW), ..record };
+                let found = prospect(&expired, &facts(Turn::Ours, life, &shim), NOW);
+                assert_eq!(found, Prospect::Lost("its time to live is over".into()));
+            }
+        }
+    }
+
+    #[test]
+    fn who_has_not_passed_a_probe_is_coming_until_its_health_timeout_is_over() {
+        let mut record = record(Status::Running);
+        record.spec.healthcheck.timeout_s = 10.0;
+        for (ago, expected) in [(0, true), (9_999, true), (10_000, false), (-5, true)] {
+            record.started_at = Some(EpochMs(NOW.0 - ago));
+            assert_eq!(is_coming(&record, NOW), expected, "{ago}");
+        }
+        record.started_at = None;
+        assert!(!is_coming(&record, NOW), "nobody knows since when");
+    }
+
     #[test]
     fn every_cell_of_the_table_is_as_written() {
         let flags = [(false, false), (false, true), (true, false), (true, true)];
@@ -109,14 +216,7 @@ mod tests {
                 for (is_fresh, has_waited) in flags {
                     let check = |turn: Turn, ends: i64, expected: Next| {
                         let record = Record { ttl_expires_at: Some(EpochMs(ends)), ..record.clone() };
-                        let facts = Facts {
-                            turn,
-                            life: life.clone(),
-                            previous: Previous::Gone,
-                            is_ending: false,
-                            shim: shim.clone(),
-                            is_rebooted: false,
-                        };
+                        let facts = facts(turn, life, &shim);
                         let found = next(&record, &facts, is_fresh, has_waited, NOW);
                         assert_eq!(found, expected, "{status:?} {facts:?} {is_fresh} {has_waited}");
                     };

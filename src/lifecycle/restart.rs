@@ -3,12 +3,13 @@
 //! Waits are bounded on both sides: none is longer than [`WAIT_MAX`], and what ends at once waits at least [`WAIT_MIN`], so
 //! that a start that keeps failing never fills a disk or a process table, whatever its policy says.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::base::clock::EpochMs;
 use crate::base::ids::Generation;
 use crate::base::span;
-use crate::service::{Exit, Progress, RestartMode, RestartPolicy};
+use crate::service::{Exit, OnUnhealthy, Progress, RestartMode, RestartPolicy, Spec};
 
 /// A life shorter than this was no life: a service that is killed after it is started again at once if its policy says so.
 pub const LIFE_MIN: Duration = Duration::from_millis(100);
@@ -65,6 +66,25 @@ pub fn after_exit(policy: Option<&RestartPolicy>, progress: &Progress, end: &End
     match policy.filter(|_| !is_over) {
         Some(policy) => again(policy, progress, end, jitter),
         None => Verdict::Over { is_success },
+    }
+}
+
+/// The policy by which a service is started again that was ended for its health: its own; where that starts nothing again, and it is
+/// to be restarted all the same (`on_unhealthy`), the defaults, with no wait after the first such end in a row. `None`: it is not.
+///
+/// So one that becomes healthy and fails again and again waits longer and longer, and is given up in the end.
+pub fn for_health(spec: &Spec) -> Option<Cow<'_, RestartPolicy>> {
+    let own = spec.lifecycle.restart.as_ref();
+    if let Some(policy) = own.filter(|policy| policy.mode != RestartMode::Never) {
+        return Some(Cow::Borrowed(policy));
+    }
+    match spec.healthcheck.on_unhealthy {
+        OnUnhealthy::Report => None,
+        OnUnhealthy::Restart => {
+            let defaults = RestartPolicy::default();
+            let backoff_s = std::iter::once(0.0).chain(defaults.backoff_s).collect();
+            Some(Cow::Owned(RestartPolicy { mode: RestartMode::OnFailure, backoff_s, ..defaults }))
+        }
     }
 }
 
@@ -184,6 +204,7 @@ fn given_up(policy: &RestartPolicy) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample;
     use super::*;
     use crate::service::Status;
 
@@ -377,6 +398,27 @@ mod tests {
         let last = End { at: EpochMs(i64::MAX), ..end(Exit::Unknown) };
         let verdict = after_exit(Some(&policy), &Progress { restarts: u64::MAX, ..failed(u32::MAX) }, &last, 1.0);
         assert!(matches!(verdict, Verdict::Again { at: EpochMs(i64::MAX), .. }));
+    }
+
+    #[test]
+    fn an_end_for_its_health_goes_by_its_own_policy_or_by_the_defaults_with_a_first_start_at_once() {
+        let mut spec = sample::record(Status::Running).spec;
+        let modes = [None, Some(RestartMode::Never), Some(RestartMode::OnFailure), Some(RestartMode::Always)];
+        for (mode, on_unhealthy) in
+            modes.into_iter().flat_map(|mode| OnUnhealthy::ALL.iter().map(move |on| (mode, *on)))
+        {
+            spec.lifecycle.restart = mode.map(policy);
+            spec.healthcheck.on_unhealthy = on_unhealthy;
+            let found = for_health(&spec);
+            let is_own = matches!(mode, Some(RestartMode::OnFailure | RestartMode::Always));
+            assert_eq!(found.is_some(), is_own || on_unhealthy == OnUnhealthy::Restart, "{mode:?} {on_unhealthy:?}");
+            let Some(found) = found else { continue };
+            assert_eq!(matches!(found, Cow::Borrowed(_)), is_own);
+            if !is_own {
+                let waits_s: Vec<u64> = (0..8).map(|failures| wait(&found, failures).as_secs()).collect();
+                assert_eq!(waits_s, [0, 1, 2, 4, 8, 16, 30, 30]);
+            }
+        }
     }
 
     #[test]

@@ -116,7 +116,7 @@ fn without_process(record: &Record, facts: &Facts, now: EpochMs) -> Decision {
     }
     match (record.status, &facts.shim) {
         (Status::Backoff, _) => backoff(record, facts, now),
-        (Status::Failed, _) if !is_kept(&record.spec.lifecycle) => {
+        (Status::Failed, _) if !is_kept(&record.spec.lifecycle) && restart::for_health(&record.spec).is_none() => {
             Decision::of(Action::End(Cause::Dead), failed(record))
         }
         (Status::Failed, _) => {
@@ -132,7 +132,7 @@ fn without_process(record: &Record, facts: &Facts, now: EpochMs) -> Decision {
 /// Dead, with a start to come: by its shim while that lives, else by whoever looks when it is due.
 fn backoff(record: &Record, facts: &Facts, now: EpochMs) -> Decision {
     let progress = &record.progress;
-    match (&facts.shim, &record.spec.lifecycle.restart) {
+    match (&facts.shim, restart::for_health(&record.spec)) {
         (Shim::Moved { .. }, _) => Decision::of(Action::Follow, "its shim has started it again"),
         (Shim::Waiting { until }, _) if progress.next_at != Some(*until) => {
             Decision::of(Action::Follow, "its shim has started it again since, and waits once more")
@@ -141,7 +141,7 @@ fn backoff(record: &Record, facts: &Facts, now: EpochMs) -> Decision {
             Decision::of(Action::Keep, format!("its shim starts it again {}", soon(progress, now)))
         }
         (Shim::Gone, None) => Decision::of(Action::End(Cause::Dead), "it is dead, and has no restart policy"),
-        (Shim::Gone, Some(policy)) if restart::is_due(policy, progress, now) => {
+        (Shim::Gone, Some(policy)) if restart::is_due(&policy, progress, now) => {
             let why = format!("its wait is over, after failure {} in a row", progress.failures_in_row);
             Decision::of(Action::StartAgain(Input::BackoffOver), why)
         }
@@ -187,7 +187,7 @@ fn failed(record: &Record) -> String {
 #[cfg(test)]
 mod tests {
     use crate::base::ids::Generation;
-    use crate::service::{Activation, Exit, Lifecycle, RestartMode, RestartPolicy, Transition};
+    use crate::service::{Activation, Exit, Lifecycle, OnUnhealthy, RestartMode, RestartPolicy, Transition};
 
     use super::super::sample::{claimed, record};
     use super::*;
@@ -365,6 +365,19 @@ mod tests {
             };
             assert!(next(status, input).is_ok(), "{status:?} {input:?}");
         });
+    }
+
+    #[test]
+    fn who_was_ended_for_its_health_waits_and_stays_without_a_policy_of_its_own() {
+        let mut record = Record { ttl_expires_at: None, ..left(Status::Backoff, None, Kind::Plain, None) };
+        record.spec.healthcheck.on_unhealthy = OnUnhealthy::Restart;
+        let facts = facts(Life::NotStarted, Previous::Gone, Shim::Gone);
+        assert_eq!(step(&record, &facts, EpochMs(NOW.0 + 499)).action, Action::Keep);
+        assert_eq!(step(&record, &facts, EpochMs(NOW.0 + 500)).action, Action::StartAgain(Input::BackoffOver));
+        record.status = Status::Failed;
+        assert_eq!(step(&record, &facts, NOW).action, Action::Keep);
+        record.spec.healthcheck.on_unhealthy = OnUnhealthy::Report;
+        assert_eq!(step(&record, &facts, NOW).action, Action::End(Cause::Dead));
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct Request {
 pub struct Report {
     /// One per service: in the order of the names, or by name.
     pub items: Vec<Probed>,
+    /// They were asked for by name.
+    pub is_named: bool,
     /// One per service that was started anew for its health.
     pub restarted: Vec<Done>,
     /// Why it could not be written down.
@@ -33,13 +35,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// The news that it is: none if all are healthy, else whether some are. Who is not known to be healthy is not.
+    /// The news that it is: none if all are healthy, else whether some are. Who is not known to be healthy is not. Who is
+    /// stopped until somebody needs it counts only where it was asked for by name: whoever does wants to use it.
     pub fn kind(&self) -> Option<Kind> {
-        let healthy = self.items.iter().filter(|item| item.healthy == Some(true)).count();
-        match healthy {
-            all if all == self.items.len() => None,
-            0 => Some(Kind::NotHealthy),
-            _ => Some(Kind::PartlyHealthy),
+        let counted = || self.items.iter().filter(|item| self.is_named || !item.is_at_rest());
+        match (counted().filter(|item| item.healthy == Some(true)).count(), counted().count()) {
+            (healthy, all) if healthy == all => None,
+            (0, _) => Some(Kind::NotHealthy),
+            (_, _) => Some(Kind::PartlyHealthy),
         }
     }
 }
@@ -57,7 +60,8 @@ pub fn run(context: &Context, request: &Request) -> Result<Report> {
     };
     let names: Vec<&str> = items.iter().filter(|item| item.healthy == Some(false)).map(|item| &*item.name).collect();
     let restarted = restart_unhealthy(context, &names, "healthcheck")?;
-    Ok(Report { items, restarted, unrecorded, set_aside: reading.set_aside.or(set_aside) })
+    let is_named = !request.names.is_empty();
+    Ok(Report { items, is_named, restarted, unrecorded, set_aside: reading.set_aside.or(set_aside) })
 }
 
 fn select(document: &Document, request: &Request) -> Result<Vec<Record>> {

@@ -27,6 +27,7 @@ pub mod list;
 pub mod live;
 pub mod logs;
 mod moved;
+mod news;
 pub mod outbox;
 mod passed_on;
 pub mod probe;

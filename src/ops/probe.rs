@@ -11,6 +11,7 @@ use crate::health::{self, Attempt, Cut, PROBES_AT_ONCE_MAX, side_by_side};
 use crate::lifecycle::claim::Turn;
 use crate::lifecycle::health::{Finding, note};
 use crate::lifecycle::sweep::{Life, words};
+use crate::lifecycle::why;
 use crate::process::{self, Held};
 use crate::service::{Identity, Liveness, Proof, Record, Status};
 use crate::state::{Document, SetAside};
@@ -28,6 +29,8 @@ pub struct Probed {
     pub generation: Option<Generation>,
     /// The pid that was probed, which names a legacy record's life.
     pub pid: Option<u32>,
+    /// Where its record stood.
+    pub status: Status,
     /// Whether its process was there.
     pub liveness: Liveness,
     /// Whether it is healthy; `None` where that was not found out: then `error` says why.
@@ -53,6 +56,11 @@ impl Probed {
         }
     }
 
+    /// Whether it is stopped until somebody needs it: it is not asked, and that it is not there is no failure.
+    pub fn is_at_rest(&self) -> bool {
+        self.status == Status::Stopped && self.liveness == Liveness::Dead
+    }
+
     /// Whether it makes `record`, which was probed, healthy or unhealthy; one failure of several that it takes does not.
     pub fn flips(&self, record: &Record) -> bool {
         let mut after = record.clone();
@@ -70,7 +78,7 @@ impl Probed {
 }
 
 /// Probes `records` once each, side by side (at most 128 at a time), in their order. Who is dead is unhealthy without being
-/// asked; who is being started or stopped, or cannot be seen, is not asked and not judged. With `within` it returns by then:
+/// asked; who is being started or stopped, is stopped until somebody needs it, or cannot be seen, is not asked and not judged. With `within` it returns by then:
 /// who could not be asked, or did not answer, in that time is not judged either. Changes nothing.
 pub fn probe(context: &Context, records: &[Record], within: Option<Duration>) -> Vec<Probed> {
     let end = within.map(|within| monotonic() + within);
@@ -88,7 +96,8 @@ pub fn probe(context: &Context, records: &[Record], within: Option<Duration>) ->
         let error = error.map(|why| shown::secrets(record, deny_patterns).hide(&why));
         let (name, generation) = (record.name.clone(), record.generation.clone());
         let (took, at) = (since(began), EpochMs::now());
-        Probed { name, generation, pid: record.pid, liveness, healthy, proof, error, took, at }
+        let (pid, status) = (record.pid, record.status);
+        Probed { name, generation, pid, status, liveness, healthy, proof, error, took, at }
     })
 }
 
@@ -134,18 +143,29 @@ fn probe_one(context: &Context, probing: &Probing<'_>, record: &Record, end: Opt
     if let Turn::Theirs { pid, verb } = facts.turn {
         return (liveness, Answer::Unknown(format!("`minions managed {verb}` (pid {pid}) is at it")));
     }
-    let word = record.status.word();
     let answer = match (facts.life, record.status) {
-        (Life::Dead(death), _) => Answer::Unhealthy(words(&death)),
-        (Life::NotStarted, _) => Answer::Unhealthy(format!("it is recorded as `{word}` and has no process")),
         (Life::Unknown, _) => Answer::Unknown("it cannot be told whether its process lives".into()),
         (Life::Alive, Status::Running) => return ask(context, probing, record, end),
         (
             Life::Alive,
             Status::Queued | Status::Starting | Status::Backoff | Status::Stopping | Status::Stopped | Status::Failed,
-        ) => Answer::Unknown(format!("it is recorded as `{word}`, so that it was not asked")),
+        ) => Answer::Unknown(format!("it is recorded as `{}`, so that it was not asked", record.status.word())),
+        (Life::Dead(_) | Life::NotStarted, Status::Stopped) => Answer::Unknown(brief(record)),
+        (Life::Dead(death), Status::Running) => Answer::Unhealthy(words(&death)),
+        (Life::NotStarted, Status::Running) => {
+            Answer::Unhealthy("it is recorded as `running` and has no process".into())
+        }
+        (
+            Life::Dead(_) | Life::NotStarted,
+            Status::Queued | Status::Starting | Status::Backoff | Status::Stopping | Status::Failed,
+        ) => Answer::Unhealthy(brief(record)),
     };
     (liveness, answer)
+}
+
+/// Why a service without a process has none, as `list` and `show` say it.
+fn brief(record: &Record) -> String {
+    why::brief(record, EpochMs::now()).unwrap_or_else(|| "it has no process".into())
 }
 
 /// Asks a service that was alive a moment ago.

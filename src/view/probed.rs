@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 
 use crate::base::redact;
 use crate::ops::probe::Probed;
-use crate::service::{Liveness, Proof};
+use crate::service::{Liveness, Proof, Status};
 
 use super::escape;
 use super::table::{Cell, Paint, Style, draw};
 use super::wire::line;
 
-/// `{"items": [{"name", "healthy", "alive", "proof", "error", "took_ms"}]}`; `healthy` and `alive` are null where they are
-/// not known.
+/// `{"items": [{"name", "status", "healthy", "alive", "proof", "error", "took_ms"}]}`; `healthy` and `alive` are null where they are
+/// not known, and `healthy` also of a service that is stopped until somebody needs it.
 pub fn report_json(items: &[Probed]) -> String {
     line(&json!({ "items": items.iter().map(item_json).collect::<Vec<_>>() }))
 }
@@ -20,6 +20,7 @@ pub fn report_json(items: &[Probed]) -> String {
 pub fn item_json(item: &Probed) -> Value {
     json!({
         "name": item.name,
+        "status": item.status.word(),
         "healthy": item.healthy,
         "alive": match item.liveness {
             Liveness::Alive => Some(true),
@@ -45,11 +46,18 @@ pub fn report_text(items: &[Probed], style: Style) -> String {
 }
 
 fn row(item: &Probed) -> [Cell; 4] {
-    let (health, paint) = match (item.healthy, item.liveness) {
-        (Some(true), _) => ("healthy", Paint::Good),
-        (Some(false), Liveness::Dead) => ("dead", Paint::Bad),
-        (Some(false), Liveness::Alive | Liveness::Unknown) => ("unhealthy", Paint::Bad),
-        (None, _) => ("not known", Paint::Doubtful),
+    let (health, paint) = match (item.healthy, item.liveness, item.status) {
+        (Some(true), _, _) => ("healthy", Paint::Good),
+        (Some(false), Liveness::Dead, Status::Queued | Status::Starting | Status::Running | Status::Stopping) => {
+            ("dead", Paint::Bad)
+        }
+        // It is dead, and somebody has acted on that.
+        (Some(false), Liveness::Dead, Status::Backoff | Status::Stopped | Status::Failed) => {
+            (item.status.word(), Paint::Bad)
+        }
+        (Some(false), Liveness::Alive | Liveness::Unknown, _) => ("unhealthy", Paint::Bad),
+        (None, _, _) if item.is_at_rest() => (item.status.word(), Paint::Doubtful),
+        (None, _, _) => ("not known", Paint::Doubtful),
     };
     [
         Cell::plain(item.name.as_str()),

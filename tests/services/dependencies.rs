@@ -170,6 +170,101 @@ fn what_runs_as_declared_counts_if_it_is_healthy_and_else_is_probed() {
     assert_eq!(family.world.record("db")["healthy"], true, "the probe is written down");
 }
 
+/// `accept --no-wait` of `db` alone, whose probes fail until `db-sick` goes; it is up, and nobody waits for its health.
+fn coming_up(family: &Family, change: impl Fn(&mut Value)) -> [Value; 2] {
+    let mut db = family.service("db", &[]);
+    change(&mut db);
+    std::fs::write(family.file("db-sick"), "").unwrap();
+    family.accept(std::slice::from_ref(&db), &["--no-wait"], 0);
+    assert_eq!(family.world.record("db")["last_health_at"], Value::Null);
+    [family.service("web", &["db"]), db]
+}
+
+/// Runs `command` to its end; once `is_waiting` and a probe of `db` later, `db` becomes healthy.
+fn heal_while(family: &Family, mut command: std::process::Command, is_waiting: impl Fn() -> bool) -> Value {
+    let command = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    wait_for("it waits", is_waiting);
+    std::fs::remove_file(family.file("db-probed")).unwrap_or_default();
+    wait_for("db is probed once more", || family.file("db-probed").exists());
+    assert!(!family.file("web-up").exists(), "it is not started without what it needs");
+    std::fs::remove_file(family.file("db-sick")).unwrap();
+    let ended = command.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    serde_json::from_slice(&ended.stdout).unwrap()
+}
+
+#[test]
+fn what_is_still_coming_up_is_waited_for_by_an_accept_of_those_that_need_it() {
+    let family = Family::new();
+    let [web, db] = coming_up(&family, |_| {});
+    let before = family.world.record("db");
+    family.world.declare("ripley", &[web, db, family.service("mail", &["db"]), family.service("alone", &[])]);
+    let accept = family.world.command(&["accept", "ripley", "--project", "shop", "--format", "json"]);
+    let is_claimed = || family.world.records().iter().any(|one| one["name"] == "web" && one["status"] == "starting");
+    // Who needs nothing does not wait with them.
+    let report = heal_while(&family, accept, || is_claimed() && family.file("alone-healthy").exists());
+    for (name, action) in [("web", "spawned"), ("mail", "spawned"), ("alone", "spawned"), ("db", "unchanged")] {
+        assert_eq!(of(&report, name)["action"], action, "{report}");
+    }
+    assert_eq!(family.world.record("db")["generation"], before["generation"]);
+    assert_eq!(family.world.record("db")["healthy"], true);
+}
+
+#[test]
+fn what_is_still_coming_up_is_waited_for_by_an_ensure_of_one_that_needs_it() {
+    let family = Family::new();
+    let [web, db] = coming_up(&family, |_| {});
+    let lazy = |mut spec: Value| {
+        spec["activation"] = json!("on-demand");
+        spec
+    };
+    family.accept(&[lazy(web), db], &[], 0);
+    let before = family.world.record("db");
+    let is_asked = || std::fs::remove_file(family.file("db-probed")).is_ok();
+    let ensure = family.world.command(&["ensure", "web", "--format", "json"]);
+    std::fs::remove_file(family.file("db-probed")).unwrap_or_default();
+    let told = heal_while(&family, ensure, is_asked);
+    assert_eq!((&told["action"], &told["dependencies"][0]["action"]), (&json!("started"), &json!("awaited")), "{told}");
+    assert_eq!(family.world.record("db")["generation"], before["generation"]);
+}
+
+#[test]
+fn what_its_own_shim_has_just_started_again_is_waited_for() {
+    for verb in ["accept", "ensure"] {
+        let family = Family::new();
+        let [mut web, db] = coming_up(&family, |db| db["restart"] = json!({"policy": "always", "backoff_s": [0]}));
+        let before = family.world.record("db");
+        crate::restarts::await_life(&before);
+        crate::support::kill(pid_of(&before));
+        wait_for("it is up again", || {
+            let now = family.world.record("db");
+            now["status"] == "running" && now["generation"] != before["generation"]
+        });
+        let after = family.world.record("db");
+        let args = if verb == "accept" {
+            family.world.declare("ripley", &[web, db]);
+            vec!["accept", "ripley", "--project", "shop", "--format", "json"]
+        } else {
+            web["activation"] = json!("on-demand");
+            family.accept(&[web, db], &[], 0);
+            vec!["ensure", "web", "--format", "json"]
+        };
+        heal_while(&family, family.world.command(&args), || true);
+        assert_eq!(family.world.record("db")["generation"], after["generation"], "{verb}");
+        assert!(family.file("web-healthy").exists(), "{verb}");
+    }
+}
+
+#[test]
+fn what_does_not_come_up_in_its_own_time_fails_those_that_need_it() {
+    let family = Family::new();
+    let [web, db] = coming_up(&family, |db| db["healthcheck"]["timeout_s"] = json!(1));
+    let report = family.accept(&[web, db], &[], 5);
+    assert_eq!(of(&report, "web")["error"], "dependency-failed (db)");
+    assert!(!family.file("web-up").exists() && is_alive(pid_of(&family.world.record("db"))));
+    assert_eq!(family.world.shims().len(), 1, "no shim waits for a word that never comes");
+}
+
 #[test]
 fn who_waits_when_accept_is_killed_is_as_if_it_had_never_been_asked_for() {
     let family = Family::new();

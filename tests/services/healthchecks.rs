@@ -303,3 +303,30 @@ fn a_hundred_probes_of_one_second_take_little_more_than_one() {
     assert!(took < Duration::from_secs(2), "{took:?}");
     assert!((2..=COUNT).contains(&threads_max), "{threads_max} threads");
 }
+
+#[test]
+fn one_that_is_stopped_until_somebody_needs_it_is_no_failure_unless_it_is_asked_for() {
+    let world = World::new();
+    let mut lazy = moody(&world, "lazy");
+    lazy["activation"] = json!("on-demand");
+    let db = moody(&world, "db");
+    up(&world, &[lazy, db]);
+    let written = world.state();
+    let items = check(&world, &[], 0);
+    let told = ["status", "healthy", "alive"].map(|key| items[1][key].clone());
+    assert_eq!((&items[1]["name"], told), (&json!("lazy"), [json!("stopped"), json!(null), json!(false)]));
+    assert!(
+        items[1]["error"].as_str().is_some_and(|why| why.contains("it is started once somebody needs it")),
+        "{items:?}"
+    );
+    check(&world, &["lazy"], 4);
+    check(&world, &["lazy", "db"], 5);
+    assert_eq!(world.state(), written);
+    let text = world.run(&["healthcheck", "lazy"]).ended(4);
+    assert!(text.stdout.contains("stopped") && !text.stdout.contains("dead"), "{text:?}");
+    assert!(text.stderr.contains("minions managed ensure lazy"), "{text:?}");
+    world.run(&["stop", "db"]).ended(0);
+    check(&world, &[], 0);
+    world.run(&["ensure", "lazy"]).ended(0);
+    check(&world, &["lazy"], 0);
+}

@@ -101,3 +101,48 @@ fn one_that_stays_unhealthy_is_given_up() {
     assert!(world.processes().iter().all(|pid| *pid == found.pid()), "nothing of it is left");
     assert_eq!(found.stop(), Some(0));
 }
+
+#[test]
+fn one_without_a_policy_is_started_anew_at_once_then_after_waits_and_given_up_in_the_end() {
+    let world = World::new();
+    let mut before = accepted(&world, &moody(&world, 1, "restart"));
+    for (nth, status) in [(1, "running"), (2, "backoff")] {
+        set_sick(&world, true);
+        world.run(&["healthcheck"]).ended(4);
+        set_sick(&world, false);
+        let after = world.record("a");
+        assert_eq!(
+            (&after["status"], &after["failures_in_row"], &after["restarts"]),
+            (&json!(status), &json!(nth), &json!(nth))
+        );
+        assert!(!is_alive(pid_of(&before)), "{after}");
+        wait_for("it is started again, and healthy", || {
+            world.run(&["sweep"]).ended(0);
+            world.run(&["healthcheck"]).code == Some(0)
+        });
+        before = world.record("a");
+    }
+    let mut state = world.state();
+    state["specs"][0]["recent_starts"] = json!(vec![before["started_at"].clone(); 10]);
+    world.put_state(state.to_string());
+    set_sick(&world, true);
+    world.run(&["healthcheck"]).ended(4);
+    let count = starts(&world);
+    for _ in 0..3 {
+        world.run(&["sweep"]).ended(0);
+        let after = world.record("a");
+        assert_eq!((&after["status"], &after["pid"]), (&json!("failed"), &Value::Null), "{after}");
+        assert!(
+            after["last_transition"]["why"].as_str().is_some_and(|why| why.contains("10 times within 5m")),
+            "{after}"
+        );
+    }
+    assert_eq!(
+        (starts(&world), world.processes()),
+        (count, Vec::new()),
+        "nothing of it is left, and nothing comes back"
+    );
+    world.run(&["ensure", "a"]).ended(4);
+    set_sick(&world, false);
+    world.run(&["ensure", "a"]).ended(0);
+}

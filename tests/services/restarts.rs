@@ -208,6 +208,46 @@ fn a_life_that_followed_an_unsettled_start_is_adopted() {
     expect_no_finding(&world, "adopted");
 }
 
+/// An accept is killed once its service runs; that ends before anybody looks, and its shim waits. Whoever comes first follows it.
+#[cfg(debug_assertions)]
+#[test]
+fn a_wait_that_followed_an_unsettled_start_is_followed() {
+    let check = |args: &[&str], is_waiting: bool| {
+        let world = World::new();
+        let mut spec = world.shell("s", "exec sleep 1000");
+        spec["restart"] = json!({"policy": "always", "backoff_s": [1000]});
+        world.declare("ripley", &[spec]);
+        let mut accept = world.command(&["accept", "ripley"]);
+        accept.env("MINIONS_CRASH_AT", "start.started");
+        assert_eq!(crate::support::ran(&mut accept).code, None, "it is killed");
+        let before = world.record("s");
+        assert_eq!((&before["status"], before["claim"].is_null()), (&json!("starting"), false));
+        kill(marked(&world)[0]);
+        let exit = folders(&world)[0].join("exit.json");
+        wait_for("its shim waits", || exit.exists() && marked(&world).is_empty());
+        let dry = world.run(&["sweep", "--dry-run", "--format", "json"]).ended(0).json();
+        assert_eq!(dry["steps"][0]["action"], "follow", "{dry}");
+        world.run(args).ended(0);
+        let after = world.record("s");
+        if is_waiting {
+            let told = (&after["status"], &after["claim"], &after["pid"], &after["last_exit"]["signal"]);
+            assert_eq!(told, (&json!("backoff"), &Value::Null, &Value::Null, &json!(9)), "{after}");
+            assert!(after["next_at"].as_i64() > after["last_exit"]["at"].as_i64() && world.shims().len() == 1);
+        } else {
+            assert!(is_alive(pid_of(&after)) && world.live_generations().len() == 1, "{args:?} {after}");
+        }
+        expect_truth(&world, &format!("{args:?}"));
+        expect_no_finding(&world, &format!("{args:?}"));
+        world.run(&["stop", "s"]).ended(0);
+        expect_nothing(&world);
+    };
+    check(&["sweep"], true);
+    check(&["reconcile"], true);
+    check(&["ensure", "s"], false);
+    check(&["restart", "s"], false);
+    check(&["accept", "ripley"], false);
+}
+
 #[test]
 fn the_time_to_live_ends_the_wait_too() {
     let world = World::new();

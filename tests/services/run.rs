@@ -200,9 +200,9 @@ fn a_tick_that_fails_is_said_and_the_next_one_goes_on() {
     let found = Loop::start(&world);
     let mut state = world.state();
     state["version"] = json!(99);
-    std::fs::write(&path, state.to_string()).unwrap();
+    world.put_state(state.to_string());
     found.wait_said("version 99");
-    std::fs::write(&path, before).unwrap();
+    world.put_state(before);
     kill(pid_of(&world.record("a")));
     found.wait_said("a: drop: ");
     assert_eq!(found.stop(), Some(0));

@@ -116,6 +116,14 @@ impl World {
         serde_json::from_slice(&bytes).unwrap()
     }
 
+    /// Replaces the state file, in one step: whoever reads it meanwhile sees the one or the other, as the program itself has it.
+    pub(crate) fn put_state(&self, bytes: impl AsRef<[u8]>) {
+        let path = self.root().join("engine/managed-processes.json");
+        let beside = path.with_extension("by-the-test");
+        std::fs::write(&beside, bytes).unwrap();
+        std::fs::rename(&beside, &path).unwrap();
+    }
+
     pub(crate) fn records(&self) -> Vec<Value> {
         if !self.root().join("engine/managed-processes.json").exists() {
             return Vec::new();

@@ -1,7 +1,6 @@
 //! `ensure`: a service is up and healthy when this returns, and so is all that it depends on. Whoever finds it up is answered at
 //! once; of many who find it down one starts it, and the others wait for what comes of that.
 
-mod news;
 mod one;
 
 use crate::base::error::{Error, Kind, Result};

@@ -11,16 +11,19 @@ use crate::lifecycle::sweep::{Death, words};
 use crate::service::{Record, Status};
 
 use super::super::context::Context;
+use super::super::news::{News, Sight};
 use super::super::probe::{self, Probed};
 use super::super::start::{Again, By, OnProgress, Only, again};
 use super::super::{facts, find, follow};
-use super::news::{News, Sight};
 use super::{Action, Up, VERB};
 
 /// How long beyond a service's own time others may take that are at it: to end what was there, to start, to write.
 const OTHERS_MARGIN: Duration = Duration::from_secs(10);
 /// How long a service that has not passed a probe yet is left to whoever has started it, who asks it all the time.
 const STARTER_ASKS: Duration = Duration::from_secs(2);
+
+/// The longest pause between two looks at one that its own shim is at: a follower that was killed tells nobody.
+const SHIM_LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// One service on its way.
 struct Way<'a> {
@@ -64,7 +67,7 @@ pub(super) fn bring_up(context: &Context, name: &str, progress: OnProgress<'_>) 
             }
             Next::AwaitShim => {
                 way.last = Some(not_up(name, "its shim has not started it again".to_owned()));
-                way.wait(sight, end);
+                way.wait(sight, end.min(monotonic() + SHIM_LOOK_EVERY));
             }
             Next::Refuse(Refusal::Expired) => return Err(expired(name)),
             Next::Refuse(Refusal::Failed) => return Err(failed(&record)),

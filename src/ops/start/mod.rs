@@ -8,6 +8,7 @@
 mod again;
 mod by;
 pub(in crate::ops) mod first_health;
+mod outside;
 mod perform;
 mod ports;
 mod prepare;
@@ -18,6 +19,7 @@ mod turns;
 
 pub use again::{Again, Item, Only, Report, again};
 pub use by::By;
+pub(super) use outside::Outside;
 pub(super) use perform::environment;
 pub(super) use ports::observe_taken;
 pub(super) use prepare::{Start, dismiss, insert, is_still_so};

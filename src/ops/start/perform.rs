@@ -57,7 +57,7 @@ pub(super) fn refrain(start: Start, needed: String) -> Performed {
 
 /// Performs `start`, whose shim is used up by it.
 pub(super) fn perform(starter: &Starter<'_>, start: Start) -> Performed {
-    let Start { record, generation, old, shim, blocked_by: _ } = start;
+    let Start { record, generation, old, shim, blocked_by: _, awaits: _ } = start;
     let shim_identity = shim.identity().clone();
     // All that needs room on the disk comes before the end of what runs.
     if let Err(error) = order(starter, &record, &generation) {

@@ -1,5 +1,7 @@
 //! A start that is prepared: the record as it will be claimed, and a shim that waits for its word; and the claim itself.
 
+use std::sync::Arc;
+
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Result};
 use crate::base::ids::Generation;
@@ -9,7 +11,7 @@ use crate::service::{Claim, Previous, Record};
 use crate::state::Document;
 
 use super::super::moved::moved;
-use super::Starter;
+use super::{Outside, Starter};
 
 /// A new generation before its claim, and after it.
 pub(crate) struct Start {
@@ -23,6 +25,8 @@ pub(crate) struct Start {
     pub(super) shim: SpawnedShim,
     /// The declared name of something that it waits for and that is known not to be up: it is not to be performed.
     pub(crate) blocked_by: Option<String>,
+    /// What it waits for and is not started with it.
+    pub(crate) awaits: Vec<Arc<Outside>>,
 }
 
 impl Start {
@@ -58,7 +62,7 @@ impl Start {
         let shim = process::start_shim(&run_dir)
             .map_err(|error| Error::io(format!("cannot start a shim for service `{}`", record.name), error))?;
         reached(Step::StartPrepared);
-        Ok(Self { record, generation, old, shim, blocked_by: None })
+        Ok(Self { record, generation, old, shim, blocked_by: None, awaits: Vec::new() })
     }
 }
 

@@ -18,7 +18,7 @@ use crate::state::Document;
 use super::super::{ending, facts, shown};
 use super::first_health::{self, FirstHealth};
 use super::perform::{self, Performed};
-use super::turns::Turns;
+use super::turns::{self, Turns};
 use super::{Failure, FailureKind, OnFailure, Progress, STACK_BYTES, Start, Started, Starter, tail};
 
 /// How long the first settling waits for services that are healthy at once: one durable write then tells both that they
@@ -110,6 +110,7 @@ fn work(starter: &Starter<'_>, turns: &Turns<'_>, at: usize, start: Start, tell:
     let claimed = start.record.clone();
     let forget = || claimed.generation.iter().for_each(|own| ending::forget(&starter.context.root, &claimed.name, own));
     let waited = start.blocked_by.clone().map_or_else(|| turns.wait(at), Err);
+    let waited = waited.and_then(|()| turns::wait_outside(starter, &start.awaits));
     let performed = match waited {
         Ok(()) => perform::perform(starter, start),
         Err(needed) => perform::refrain(start, needed),

@@ -1,10 +1,12 @@
 //! Whose turn it is among the starts of one command: each comes after those that it waits for, and not at all if one of
 //! them is not up. Impure: blocks threads.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::lifecycle::order;
 use crate::service::{Graph, Record};
+
+use super::{Outside, Starter};
 
 /// The starts of one command, by their places.
 pub(super) struct Turns<'a> {
@@ -63,6 +65,12 @@ impl<'a> Turns<'a> {
     fn lock(&self) -> MutexGuard<'_, Vec<Option<bool>>> {
         self.is_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Waits until each of `awaits`, none of which this command starts, is up. The error is the declared name of the first that is not.
+pub(super) fn wait_outside(starter: &Starter<'_>, awaits: &[Arc<Outside>]) -> Result<(), String> {
+    let lost = awaits.iter().find(|outside| !outside.is_up(starter.context, starter.verb));
+    lost.map_or(Ok(()), |outside| Err(outside.declared.clone()))
 }
 
 /// One start under way. However its thread ends, whoever waits for it hears of it.

@@ -51,8 +51,9 @@ fn wanted(context: &Context, done: &Done) -> Option<Input> {
 }
 
 fn is_due(record: &Record, now: EpochMs) -> bool {
-    let policy = record.spec.lifecycle.restart.as_ref();
-    record.status == Status::Backoff && policy.is_some_and(|policy| restart::is_due(policy, &record.progress, now))
+    let is_over =
+        restart::for_health(&record.spec).is_some_and(|policy| restart::is_due(&policy, &record.progress, now));
+    record.status == Status::Backoff && is_over
 }
 
 fn start_by(context: &Context, mut wanted: Vec<&mut Done>, input: Input, verb: &'static str) {

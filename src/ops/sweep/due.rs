@@ -7,7 +7,7 @@ use crate::lifecycle::due::{self, Use};
 use crate::lifecycle::health::is_to_restart;
 use crate::lifecycle::sweep::{Action, Cause};
 use crate::lifecycle::transitions::Input;
-use crate::service::{Record, RestartMode, Status};
+use crate::service::{Record, Status};
 
 use super::super::context::Context;
 use super::super::usage::Usage;
@@ -22,7 +22,8 @@ pub(super) fn add<'a>(context: &Context, steps: &mut [Due<'a>], now: EpochMs) ->
         let record = one.record;
         if is_to_restart(record) {
             let failures = record.progress.unhealthy_in_row;
-            one.step.action = restart(record);
+            // What becomes of it then is decided by `restart::for_health`.
+            one.step.action = Action::End(Cause::Unhealthy);
             one.step.why = format!("{failures} probes in a row have failed");
             continue;
         }
@@ -43,16 +44,6 @@ pub(super) fn add<'a>(context: &Context, steps: &mut [Due<'a>], now: EpochMs) ->
         }
     }
     in_use
-}
-
-/// By its policy, if that starts it again after failures; else it is started anew all the same, since it says so itself, and not
-/// more often than it becomes healthy and fails again.
-fn restart(record: &Record) -> Action {
-    if record.spec.lifecycle.restart.as_ref().is_some_and(|policy| policy.mode != RestartMode::Never) {
-        Action::End(Cause::Unhealthy)
-    } else {
-        Action::StartAgain(Input::Claimed)
-    }
 }
 
 fn is_well(one: &Due<'_>) -> bool {

@@ -14,27 +14,27 @@ const PAUSE_MAX: Duration = Duration::from_millis(50);
 
 /// The state file as it was at one moment: by these it is told from any that was written since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sight(Option<(u64, i64, i64)>);
+pub(in crate::ops) struct Sight(Option<(u64, i64, i64)>);
 
 /// The state file, to be looked at.
 #[derive(Debug)]
-pub(super) struct News {
+pub(in crate::ops) struct News {
     path: PathBuf,
 }
 
 impl News {
-    pub(super) fn of(root: &Root) -> Self {
+    pub(in crate::ops) fn of(root: &Root) -> Self {
         Self { path: root.state() }
     }
 
     /// To be taken before the state is read, so that no change goes unseen.
-    pub(super) fn sight(&self) -> Sight {
+    pub(in crate::ops) fn sight(&self) -> Sight {
         let seen = std::fs::metadata(&self.path).ok();
         Sight(seen.map(|seen| (seen.ino(), seen.mtime(), seen.mtime_nsec())))
     }
 
     /// Waits until the state is another than at `then`, or until `end`.
-    pub(super) fn wait(&self, then: Sight, end: Instant) {
+    pub(in crate::ops) fn wait(&self, then: Sight, end: Instant) {
         let mut span = PAUSE_MIN;
         while self.sight() == then {
             let left = end.saturating_duration_since(monotonic());
