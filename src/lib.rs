@@ -14,6 +14,7 @@ pub mod journal; // what happened, a line each, and how far its readers have com
 pub mod lifecycle; // pure decisions: records + facts + now -> a plan
 pub mod logs; // rotation that loses no line, and readers that survive it
 pub mod process; // spawning, signals, the process tree, listeners: all that is the system's
+pub mod runs; // one record per acceptance, and who may decide a sidecar
 pub mod sidecar; // the verdict on what an agent declares
 pub mod state; // the record of everything that lives, and what shims left as evidence
 pub mod text; // words for agents and people

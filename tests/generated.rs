@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use minions_managed::{cli, config, journal, lifecycle, sidecar};
+use minions_managed::{cli, config, journal, lifecycle, runs, sidecar};
 
 fn check(path: &str, expected: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -41,6 +41,11 @@ fn the_reference_of_commands_is_what_help_says() {
 #[test]
 fn the_page_on_lifecycle_is_what_the_table_of_transitions_says() {
     check("docs/lifecycle.md", &lifecycle::drawn::markdown());
+}
+
+#[test]
+fn the_page_on_runs_is_what_the_table_of_transitions_says() {
+    check("docs/runs.md", &runs::docs::markdown());
 }
 
 #[test]

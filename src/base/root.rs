@@ -142,6 +142,16 @@ impl Root {
         self.engine().join("managed-runs")
     }
 
+    /// `engine/managed-queue.json`: who decides which sidecar, and which runs are blocked.
+    pub fn queue(&self) -> PathBuf {
+        self.engine().join("managed-queue.json")
+    }
+
+    /// `engine/managed-queue.lock`: its lock.
+    pub fn queue_lock(&self) -> PathBuf {
+        self.engine().join("managed-queue.lock")
+    }
+
     /// `engine/managed-outbox`: how far each sink has come, and its dead letters.
     pub fn outbox(&self) -> PathBuf {
         self.engine().join("managed-outbox")

@@ -28,6 +28,7 @@ mod remove_project;
 mod renew;
 mod restart;
 mod run_loop;
+mod runs;
 mod schema;
 mod show;
 mod stop;
@@ -117,6 +118,7 @@ commands! {
     RemoveProject remove_project "remove-project"
     Holders holders "holders"
     Release release "release"
+    Runs runs "runs"
     Outbox outbox "outbox"
     Hint hint "hint"
     Context context "context"
@@ -151,6 +153,7 @@ impl Command {
             | Self::RemoveProject(_)
             | Self::Holders(_)
             | Self::Release(_)
+            | Self::Runs(_)
             | Self::Hint(_)
             | Self::Context(_)
             | Self::Events(_)
@@ -290,6 +293,7 @@ fn run(command: Command, door: &Door) -> Outcome {
         Command::RemoveProject(args) => remove_project::run(&args, door),
         Command::Holders(args) => holders::run(&args, door),
         Command::Release(args) => release::run(&args, door),
+        Command::Runs(args) => runs::run(args, door),
         Command::Outbox(args) => outbox::run(&args, door),
         Command::Hint(args) => hint::run(args, door),
         Command::Context(args) => context::run(args, door),

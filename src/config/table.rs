@@ -115,6 +115,11 @@ pub const ROWS: &[Row] = &[
         "How many closed segments of the journal are kept; the oldest beyond them is removed.",
     ),
     row(
+        "runsMax",
+        count(1, 1_000_000, |s| &mut s.runs_max),
+        "How many runs are kept; the oldest ended ones beyond them go with a sweep (docs/runs.md).",
+    ),
+    row(
         "bootReconcileMaxMs",
         count(1, 600_000, |s| &mut s.boot_reconcile_max_ms),
         "Longest time that `reconcile` spends on probes, in milliseconds.",

@@ -67,6 +67,13 @@ impl<'a> Line<'a> {
         Some(Self { open, seq, at, kind, service, project_escaped })
     }
 
+    /// Whether it came from the acceptance of that id. No text in it can look so: quotes in strings are escaped.
+    pub fn is_of_run(&self, run_id: &str) -> bool {
+        let mut found = self.open.match_indices("\"run_id\":\"");
+        found
+            .any(|(at, key)| self.open[at + key.len()..].strip_prefix(run_id).is_some_and(|rest| rest.starts_with('"')))
+    }
+
     /// The event's compact JSON.
     pub fn json(&self) -> String {
         [self.open, "}"].concat()

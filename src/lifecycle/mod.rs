@@ -16,7 +16,9 @@ pub mod invariants;
 pub mod lease;
 pub mod order;
 pub mod orphan;
+pub mod queue;
 pub mod restart;
+pub mod runs;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod stop;

@@ -85,6 +85,18 @@ pub fn unread(context: &Context, reader: &ReaderName) -> Result<HashSet<String>>
     Ok(services)
 }
 
+/// The events of one acceptance.
+pub(super) fn of_run(context: &Context, run_id: &str) -> Result<Found> {
+    let mut items = Vec::new();
+    let found = Source::observe(context).scan(0, &mut |line| {
+        if line.is_of_run(run_id) {
+            items.push(line.json());
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(Found { items, ..found })
+}
+
 /// The journal, and the state file's events beside it. What the journal lost in a crash stands there still.
 pub(super) struct Source {
     log: Log,

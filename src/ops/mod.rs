@@ -39,6 +39,7 @@ pub mod remove_project;
 pub mod renew;
 pub mod restart;
 pub mod run_loop;
+pub mod runs;
 pub mod show;
 pub mod shown;
 pub mod start;

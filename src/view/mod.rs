@@ -19,6 +19,7 @@ pub mod release;
 pub mod renew;
 pub mod restart;
 pub mod run_loop;
+pub mod runs;
 pub mod stop;
 pub mod sweep;
 pub mod table;

@@ -43,6 +43,7 @@ mod restarts;
 mod restarts_steps;
 mod rotation;
 mod run;
+mod runs;
 mod scopes;
 mod secrets;
 #[cfg(debug_assertions)]

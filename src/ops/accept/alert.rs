@@ -10,8 +10,9 @@ use crate::sidecar;
 use crate::text::notes;
 
 use super::decide::{self, Rejection};
-use super::report::{AgentReport, FailureClass, Outcome};
+use super::report::AgentReport;
 use super::{Acceptance, aside, run_record};
+use super::{FailureClass, Outcome};
 
 /// Moves a rejected sidecar aside, with an alert that shows what was written, each failure, and the smallest shape that
 /// would pass.

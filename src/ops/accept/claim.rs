@@ -16,7 +16,8 @@ use super::super::start::{self, PLANS_MAX, Start, Starter};
 use super::super::stop::{self, Choice};
 use super::super::{facts, follow, recover};
 use super::Acceptance;
-use super::report::{AgentReport, FailureClass, SpecAction, SpecReport};
+use super::report::AgentReport;
+use super::{FailureClass, SpecAction, SpecReport};
 
 /// What came of the attempt to claim.
 pub(super) enum Claimed {

@@ -13,7 +13,8 @@ mod report;
 mod run_record;
 
 pub use super::start::{OnProgress, Progress};
-pub use report::{AgentReport, FailureClass, Outcome, Report, SpecAction, SpecReport};
+pub use crate::runs::{FailureClass, Outcome, SpecAction, SpecReport};
+pub use report::{AgentReport, Report};
 
 use std::path::PathBuf;
 
@@ -181,7 +182,7 @@ fn start_all(acceptance: &Acceptance<'_>, specs: &[Spec]) -> Result<AgentReport>
     }
     let outcomes = start::perform_and_settle(&starter, starts)?;
     for (at, outcome) in started_specs.into_iter().zip(outcomes) {
-        specs[at].add(outcome);
+        report::add(&mut specs[at], outcome);
     }
     Ok(AgentReport::of_specs(acceptance.agent, &acceptance.run_id, specs))
 }

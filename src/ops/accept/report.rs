@@ -2,6 +2,7 @@
 
 use crate::base::error::Kind;
 use crate::base::ids::AgentName;
+use crate::runs::{FailureClass, Outcome, Run, SpecAction, SpecReport};
 use crate::state::SetAside;
 
 use super::super::start::{FailureKind, Started};
@@ -15,169 +16,20 @@ pub struct Report {
     pub set_aside: Option<SetAside>,
 }
 
-/// How one acceptance ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// There was no sidecar.
-    None,
-    /// Every service is up.
-    Accepted,
-    /// Every service was up already, as declared.
-    Unchanged,
-    /// The sidecar is not valid.
-    Rejected,
-    /// Some services are up.
-    Partial,
-    /// None is.
-    Failed,
-}
-
-impl Outcome {
-    const ALL: [Self; 6] = [Self::None, Self::Accepted, Self::Unchanged, Self::Rejected, Self::Partial, Self::Failed];
-
-    /// The value of that word.
-    pub(super) fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.word() == word)
-    }
-
-    /// The word in output.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Accepted => "accepted",
-            Self::Unchanged => "unchanged",
-            Self::Rejected => "rejected",
-            Self::Partial => "partial",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// Why an acceptance did not succeed. The words are stable (contract sections 4 and 9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureClass {
-    /// The sidecar is not valid.
-    InvalidSidecar,
-    /// A first health pass did not come.
-    Healthcheck,
-    /// A service could not be started.
-    Spawn,
-    /// A declared port has a listener already.
-    PortInUse,
-    /// Another command is at one of the services.
-    Claimed,
-    /// What it waits for is not up.
-    Dependency,
-    /// Something that has nothing to do with the sidecar: a full disk, a folder that cannot be read.
-    Infra,
-}
-
-impl FailureClass {
-    const ALL: [Self; 7] = [
-        Self::InvalidSidecar,
-        Self::Healthcheck,
-        Self::Spawn,
-        Self::PortInUse,
-        Self::Claimed,
-        Self::Dependency,
-        Self::Infra,
-    ];
-
-    /// The value of that word.
-    pub(super) fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.word() == word)
-    }
-
-    /// The word in output.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::InvalidSidecar => "invalid-managed-spawn",
-            Self::Healthcheck => "managed-spawn-healthcheck-failed",
-            Self::Spawn => "spawn-failed",
-            Self::PortInUse => "port-in-use",
-            Self::Claimed => "claimed",
-            Self::Dependency => "dependency-failed",
-            Self::Infra => "infra-failed",
-        }
-    }
-}
-
-/// What was done for one spec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SpecAction {
-    /// A new service was started.
-    Spawned,
-    /// An older generation was ended and a new one started.
-    Replaced,
-    /// It ran already.
-    Unchanged,
-    /// It is declared and waits.
-    Queued,
-    /// Nothing.
-    None,
-}
-
-impl SpecAction {
-    const ALL: [Self; 5] = [Self::Spawned, Self::Replaced, Self::Unchanged, Self::Queued, Self::None];
-
-    /// The value of that word.
-    pub(super) fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.word() == word)
-    }
-
-    /// The word in output.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Spawned => "spawned",
-            Self::Replaced => "replaced",
-            Self::Unchanged => "unchanged",
-            Self::Queued => "queued",
-            Self::None => "none",
-        }
-    }
-}
-
-/// What became of one spec.
-#[derive(Clone, Debug)]
-pub struct SpecReport {
-    /// The record's name.
-    pub name: String,
-    /// The name in the sidecar.
-    pub declared_name: String,
-    /// What was done; for a dry run what would be.
-    pub action: SpecAction,
-    /// Why that was done.
-    pub why: String,
-    /// The service's pid, while it is up.
-    pub pid: Option<u32>,
-    /// Whether its first probe passed; `None` if nobody waited.
-    pub healthy: Option<bool>,
-    /// What went wrong, in one sentence.
-    pub error: Option<String>,
-    /// Where its output goes; empty if it was never to be started.
-    pub log_path: String,
-    /// The last lines of that, when it failed.
-    pub log_tail: Vec<String>,
-    /// What kind of failure it was.
-    pub failure: Option<FailureClass>,
-}
-
-impl SpecReport {
-    /// Adds what came of the start.
-    pub(super) fn add(&mut self, started: Started) {
-        let Started { pid, healthy, failure } = started;
-        (self.pid, self.healthy) = (pid, healthy);
-        if let Some(failure) = failure {
-            self.action = SpecAction::None;
-            self.error = Some(failure.error);
-            self.log_tail = failure.log_tail;
-            self.failure = Some(match failure.kind {
-                FailureKind::Dependency => FailureClass::Dependency,
-                FailureKind::OldLives | FailureKind::Spared | FailureKind::Spawn => FailureClass::Spawn,
-                FailureKind::Healthcheck => FailureClass::Healthcheck,
-                FailureKind::Overtaken => FailureClass::Claimed,
-            });
-        }
+/// Adds what came of the start to what is reported of a spec.
+pub(super) fn add(report: &mut SpecReport, started: Started) {
+    let Started { pid, healthy, failure } = started;
+    (report.pid, report.healthy) = (pid, healthy);
+    if let Some(failure) = failure {
+        report.action = SpecAction::None;
+        report.error = Some(failure.error);
+        report.log_tail = failure.log_tail;
+        report.failure = Some(match failure.kind {
+            FailureKind::Dependency => FailureClass::Dependency,
+            FailureKind::OldLives | FailureKind::Spared | FailureKind::Spawn => FailureClass::Spawn,
+            FailureKind::Healthcheck => FailureClass::Healthcheck,
+            FailureKind::Overtaken => FailureClass::Claimed,
+        });
     }
 }
 
@@ -265,14 +117,25 @@ impl AgentReport {
         }
     }
 
+    /// What `run` came to, for who asks again; `None` if it has decided nothing.
+    pub(super) fn of_run(agent: &AgentName, run: Run) -> Option<Self> {
+        let outcome = run.outcome.filter(|_| run.status.is_ended())?;
+        Some(Self {
+            exists: true,
+            accepted: outcome != Outcome::Rejected,
+            outcome,
+            failure_class: run.failure_kind,
+            reason: run.failure_message,
+            run_id: Some(run.id),
+            specs: run.specs,
+            ..Self::none(agent)
+        })
+    }
+
     /// Whether the sidecar has had its decision, so that it moves aside. A conflict leaves it pending: the same
     /// command may succeed once the port is free or the other command has ended.
     pub fn is_decided(&self) -> bool {
-        self.exists
-            && !matches!(
-                self.failure_class,
-                Some(FailureClass::PortInUse | FailureClass::Claimed | FailureClass::Infra)
-            )
+        self.exists && !self.failure_class.is_some_and(FailureClass::is_passing)
     }
 
     /// How a command that accepted only this ends; `None`: well.

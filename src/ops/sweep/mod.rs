@@ -22,7 +22,7 @@ use crate::service::Record;
 use crate::state::{self, Reading};
 
 use super::context::Context;
-use super::follow;
+use super::{follow, runs};
 
 /// The name of this verb in claims and at the lock.
 pub const VERB: &str = "sweep";
@@ -94,5 +94,9 @@ pub fn run(context: &Context, request: Request) -> Result<Report> {
     due::note(context, &in_use, now)?;
     report.records = carry_out(context, due, VERB)?;
     report.orphans = orphans::perform(context, orphans)?;
+    // Nothing that runs depends on it.
+    if let Err(error) = runs::prune(context) {
+        log::warn!("old runs are not removed: {}", error.chain());
+    }
     Ok(report)
 }
