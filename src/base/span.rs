@@ -14,10 +14,13 @@ pub fn short(span: Duration) -> String {
     }
 }
 
-/// The same, with tenths where it is below ten seconds and no whole number of them: `0.1s`, `2.5s`, `5s`.
+/// The same to the nearest tenth, which is shown where it is below ten seconds and no whole number of them: `0.1s`, `2.5s`, `5s`.
 pub fn precise(span: Duration) -> String {
     let tenths = (span.as_millis() + 50) / 100;
-    if tenths < 100 && !tenths.is_multiple_of(10) { format!("{}.{}s", tenths / 10, tenths % 10) } else { short(span) }
+    if tenths < 100 && !tenths.is_multiple_of(10) {
+        return format!("{}.{}s", tenths / 10, tenths % 10);
+    }
+    short(Duration::from_millis(u64::try_from(tenths * 100).unwrap_or(u64::MAX)))
 }
 
 fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
@@ -64,6 +67,21 @@ mod tests {
         check(14_700, "4h 5m");
         check(86_400, "1d");
         check(176_400, "2d 1h");
+    }
+
+    #[test]
+    fn precise_spans_are_rounded_and_show_tenths_where_they_are_short() {
+        let check = |millis: u64, expected: &str| assert_eq!(precise(Duration::from_millis(millis)), expected);
+        check(0, "0s");
+        check(149, "0.1s");
+        check(2450, "2.5s");
+        check(949, "0.9s");
+        check(999, "1s");
+        check(5000, "5s");
+        check(9960, "10s");
+        check(15_998, "16s");
+        check(59_999, "1m");
+        check(192_000, "3m 12s");
     }
 
     #[test]

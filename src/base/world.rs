@@ -43,6 +43,7 @@ pub use simulated::{
 #[cfg(debug_assertions)]
 mod simulated {
     use std::cell::RefCell;
+    use std::ffi::OsString;
     use std::fs::File;
     use std::io;
     use std::net::SocketAddr;
@@ -106,16 +107,28 @@ mod simulated {
         fn sleep(&self, at_ms: Option<i64>, limit: Option<Duration>) -> Woken;
         /// As a shim: starts a service as a child of this process; returns its pid.
         fn start_service(&self, birth: &Birth<'_>) -> io::Result<u32>;
-        /// As a shim: starts a follower for `run_dir`, as a child of this process; returns its pid. A world need not have any: whatever
-        /// looks next does what one would have done.
-        fn start_follower(&self, _run_dir: &Path) -> io::Result<u32> {
-            Err(io::ErrorKind::Unsupported.into())
-        }
+        /// As a shim: starts a follower for `run_dir`, as a child of this process; returns its pid.
+        fn start_follower(&self, run_dir: &Path) -> io::Result<u32>;
         /// As a shim: reaps a child that has ended, with its pid; `Ok(None)` if none has, and an error if there is no child.
         fn reap(&self) -> io::Result<Option<(u32, Ended)>>;
 
+        /// As a command: starts this program once more, as a child of this process, with `args` behind its name; returns its pid.
+        fn start_command(&self, args: &[OsString]) -> io::Result<u32>;
+        /// As a command: whether its child `pid` has ended; once it has, it is reaped by this.
+        fn has_ended(&self, pid: u32) -> bool;
+        /// As a command: reaps every shim that it has started and that has ended.
+        fn reap_shims(&self);
+        /// As a command: from here on SIGTERM ends nothing, and is remembered.
+        fn catch_end(&self);
+        /// As a command: whether a SIGTERM has come since.
+        fn is_asked_to_end(&self) -> bool;
+        /// As a command: sleeps for `span`, or until a SIGTERM has come.
+        fn doze(&self, span: Duration);
+
         /// Everybody who listens.
         fn listeners(&self) -> Vec<Listener>;
+        /// The ports that somebody is connected to, ascending.
+        fn connected_ports(&self) -> Vec<u16>;
         /// Asks whoever listens at `server` by HTTP, for at most `limit`.
         fn ask(&self, server: SocketAddr, limit: Duration) -> Answer;
         /// Runs the command `program` with a service's environment `env` as a probe, for at most `limit`: its exit status and its

@@ -78,20 +78,23 @@ fn starting(record: &Record, facts: &Facts, now: EpochMs) -> Decision {
         (Life::NotStarted | Life::Unknown, Previous::Alive | Previous::Unknown) => {
             Decision::of(Action::Restore, format!("`{verb}` died before it replaced the generation that runs"))
         }
-        (Life::NotStarted | Life::Unknown, Previous::Gone | Previous::Ending) => half_done(record.status, verb),
+        (Life::NotStarted | Life::Unknown, Previous::Gone | Previous::Ending) => half_done(record, verb),
     }
 }
 
 /// A start whose maker died between the end of the old generation and the start of the new one.
-fn half_done(status: Status, verb: &str) -> Decision {
-    if status == Status::Queued {
+fn half_done(record: &Record, verb: &str) -> Decision {
+    if record.status == Status::Queued {
         return Decision::of(Action::StartAgain(Input::Claimed), "it waits to be started again");
     }
     if verb == "accept" {
         // Its sidecar is still pending: the next accept starts it.
         return Decision::of(Action::End(Cause::Dead), "`accept` died before it started it");
     }
-    Decision::of(Action::StartAgain(Input::Claimed), format!("`{verb}` died after it had begun to end it"))
+    let previous = record.previous.as_ref();
+    let is_replacing = previous.is_some_and(|it| it.process.is_some() || it.legacy_pid.is_some());
+    let when = if is_replacing { "after it had begun to end it" } else { "before it started it" };
+    Decision::of(Action::StartAgain(Input::Claimed), format!("`{verb}` died {when}"))
 }
 
 /// Who has left a claim on it; a record of old that says nothing was accepted.
@@ -120,7 +123,7 @@ fn without_process(record: &Record, facts: &Facts, now: EpochMs) -> Decision {
             Decision::of(Action::End(Cause::Dead), failed(record))
         }
         (Status::Failed, _) => {
-            Decision::of(Action::Keep, format!("{}; it stays for {}", failed(record), left(record, now)))
+            Decision::of(Action::Keep, format!("{}; it stays, and has {}", failed(record), left(record, now)))
         }
         (Status::Queued | Status::Starting | Status::Running | Status::Stopping | Status::Stopped, _) => {
             let why = format!("it is started once somebody needs it, and has {}", left(record, now));

@@ -29,8 +29,12 @@ pub struct Figures {
 
 /// Why `record` does not run, in one sentence; `None`: it is recorded as running.
 pub fn brief(record: &Record, now: EpochMs) -> Option<String> {
+    let is_over = record.ttl_expires_at.is_some_and(|at| at <= now);
     let state = match record.status {
         Status::Running => return None,
+        Status::Queued | Status::Backoff | Status::Stopped | Status::Failed if is_over => {
+            return Some("its time to live is over, and the next sweep removes its record".to_owned());
+        }
         Status::Queued => "it waits to be started".to_owned(),
         Status::Starting => "it is being started".to_owned(),
         Status::Backoff => match record.progress.next_at {
@@ -41,7 +45,8 @@ pub fn brief(record: &Record, now: EpochMs) -> Option<String> {
         Status::Stopped => "it is started once somebody needs it".to_owned(),
         Status::Failed => "it has failed".to_owned(),
     };
-    Some(state + &because(record, now))
+    let because = because(record, &state, now);
+    Some(state + &because)
 }
 
 /// The same of any record, by what was seen of it.
@@ -53,17 +58,22 @@ pub fn why(record: &Record, life: &Life, now: EpochMs) -> String {
         (None, Life::NotStarted) => "it is recorded as running and has no process".to_owned(),
         (None, Life::Unknown) => "it is recorded as running, and cannot be seen".to_owned(),
     };
-    said + &because(record, now)
+    let because = because(record, &said, now);
+    said + &because
 }
 
-fn because(record: &Record, now: EpochMs) -> String {
-    let last = record.progress.last_transition.as_ref();
-    last.map_or_else(String::new, |last| format!(": {}, {} ago", last.why, span::short(now.since(last.at))))
+/// What has made it so, where that is not what was said already, and how long ago.
+fn because(record: &Record, said: &str, now: EpochMs) -> String {
+    let Some(last) = &record.progress.last_transition else { return String::new() };
+    let ago = span::short(now.since(last.at));
+    if last.why == said { format!(", since {ago}") } else { format!(": {}, {ago} ago", last.why) }
 }
 
 /// What comes by itself, the next first; `backoff`: every how long health and use are written down.
 pub fn coming(record: &Record, backoff: Duration) -> Vec<Coming> {
-    let again = record.progress.next_at.filter(|_| record.status == Status::Backoff);
+    // What would come after the end does not come.
+    let is_before_end = |at: &EpochMs| record.ttl_expires_at.is_none_or(|end| *at < end);
+    let again = record.progress.next_at.filter(|_| record.status == Status::Backoff).filter(is_before_end);
     let again = again.map(|at| Coming { what: "start again", at });
     let idle = due::last_use(record).and_then(|last| due::next_due(record, last, backoff));
     let idle = idle.map(|(due, at)| Coming { what: due.words(), at });
@@ -125,6 +135,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_over_waits_for_nothing_and_nothing_is_said_twice() {
+        let mut stopped = sample::record(Status::Queued);
+        apply(&mut stopped, Input::Declared, NOW, "it is started once somebody needs it").expect("legal");
+        let later = EpochMs(NOW.0 + 2_000);
+        assert_eq!(brief(&stopped, later).as_deref(), Some("it is started once somebody needs it, since 2s"));
+        for (status, is_over) in Status::ALL.into_iter().map(|status| {
+            let waits = matches!(status, Status::Queued | Status::Backoff | Status::Stopped | Status::Failed);
+            (status, waits)
+        }) {
+            let record = Record { ttl_expires_at: Some(NOW), ..sample::record(status) };
+            let said = brief(&record, NOW).unwrap_or_default();
+            assert_eq!(said == "its time to live is over, and the next sweep removes its record", is_over, "{said}");
+        }
+    }
+
+    #[test]
     fn what_comes_is_told_the_next_first() {
         let backoff = Duration::from_secs(30);
         let mut record = sample::record(Status::Backoff);
@@ -133,7 +159,7 @@ mod tests {
         let whats = |record: &Record| coming(record, backoff).iter().map(|one| one.what).collect::<Vec<_>>();
         assert_eq!(whats(&record), ["start again", "end of its time to live"]);
         record.ttl_expires_at = Some(NOW);
-        assert_eq!(whats(&record), ["end of its time to live", "start again"]);
+        assert_eq!(whats(&record), ["end of its time to live"], "it does not come to the start");
         let mut idle = sample::record(Status::Running);
         (idle.started_at, idle.spec.lifecycle.idle_stop_s) = (Some(NOW), Some(60.0));
         assert_eq!(whats(&idle), ["idle stop"]);

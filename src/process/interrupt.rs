@@ -23,6 +23,11 @@ impl Interrupt {
     pub fn new() -> io::Result<Self> {
         let (pipe, writer) = io::pipe()?;
         let is_asked = Arc::new(AtomicBool::new(false));
+        #[cfg(debug_assertions)]
+        if let Some(world) = crate::base::world::here() {
+            world.catch_end();
+            return Ok(Self { pipe: pipe.into(), is_asked });
+        }
         for signal in [SIGTERM, SIGINT] {
             // The flag before the pipe: whoever is woken finds it set.
             signal_hook::flag::register(signal, Arc::clone(&is_asked))?;
@@ -33,11 +38,20 @@ impl Interrupt {
 
     /// Whether somebody has asked.
     pub fn is_asked(&self) -> bool {
+        #[cfg(debug_assertions)]
+        if let Some(world) = crate::base::world::here() {
+            return world.is_asked_to_end();
+        }
         self.is_asked.load(Ordering::Acquire)
     }
 
     /// Sleeps for `span`, by the monotonic clock, or until somebody asks; whether somebody has.
     pub fn sleep(&self, span: Duration) -> bool {
+        #[cfg(debug_assertions)]
+        if let Some(world) = crate::base::world::here() {
+            world.doze(span);
+            return self.is_asked();
+        }
         // What woke it is never read, so that it stays awake.
         if wait_readable(&self.pipe, span).is_err() {
             // For want of memory: no reason to spin.

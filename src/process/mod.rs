@@ -11,6 +11,7 @@ mod children;
 mod inherit;
 mod interrupt;
 mod itself;
+mod left;
 mod listeners;
 mod look;
 mod owners;
@@ -32,6 +33,7 @@ pub use children::observe_children;
 pub use inherit::seal_descriptors;
 pub use interrupt::Interrupt;
 pub use itself::OwnCommand;
+pub use left::reap_left;
 pub use listeners::{Socket, SocketState, answering, observe_connected_ports, observe_listeners, observe_server_end};
 pub use look::{
     boot_id, observe_child_identity, observe_identity, observe_legacy_liveness, observe_liveness, own_identity,

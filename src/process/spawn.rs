@@ -13,6 +13,7 @@ use crate::base::steps::{Step, reached};
 use crate::service::Identity;
 
 use super::cgroup::Cgroup;
+use super::left;
 use super::look::observe_identity;
 
 /// The name that the program is called by when it is to be a shim; what `ps` shows.
@@ -146,7 +147,17 @@ impl SpawnedShim {
         if let Some(world) = crate::base::world::here() {
             world.hear_shim(self.identity.pid);
         }
-        self.child.as_mut().map_or(Ok(()), |child| child.wait().map(drop))
+        self.child.take().map_or(Ok(()), |mut child| child.wait().map(drop))
+    }
+}
+
+impl Drop for SpawnedShim {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // Without a word it leaves.
+            drop(child.stdin.take());
+            left::leave(child);
+        }
     }
 }
 

@@ -83,7 +83,7 @@ fn details(event: &Event) -> String {
             ("exit", exit) => words.push(ended(exit)),
             ("next_at", Value::Number(at)) => {
                 let wait = EpochMs(at.as_i64().unwrap_or(0)).since(event.at);
-                words.push(format!("again in {}", span::short(wait)));
+                words.push(format!("again in {}", span::precise(wait)));
             }
             ("why" | "message", Value::String(why)) => words.push(escape::line(why).into_owned()),
             // What the type says already.
@@ -95,6 +95,8 @@ fn details(event: &Event) -> String {
             (_, Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {}
         }
     }
+    // Of a start, its pid is also the reason.
+    words.dedup();
     words.join(", ")
 }
 

@@ -3,8 +3,9 @@
 
 use minions_managed::base::steps::Step;
 
+use crate::role::{At, Death, Role};
 use crate::script::Act;
-use crate::sim::{At, Death, Manner};
+use crate::sim::Manner;
 use crate::stage::Stage;
 
 /// A command and the state that it is called in.
@@ -25,7 +26,23 @@ const OVER: &str = "declare ripley ttl=1 web --port 3001\n$ accept ripley --proj
 const ABANDONED: &str =
     "declare ripley web --port 3001 --leave\ndie command at start.started\n$ accept ripley --project shop";
 
-const CASES: [Case; 16] = [
+const KEPT: &str =
+    "declare ripley web --port 3001 --leave restart=always backoff_s=60\n$ accept ripley --project shop\npeace";
+const WAITING: &str = "declare ripley web --port 3001 --leave restart=always backoff_s=60\n$ accept ripley --project shop\n\
+                       peace\nkill service web\nwait 200ms";
+/// Its shim is gone, and its next start is due.
+const LEFT: &str = "declare ripley web --port 3001 --leave restart=always backoff_s=60\n$ accept ripley --project shop\npeace\n\
+                    kill service web\nwait 200ms\nkill shim web\nwait 61s";
+const CALM: &str =
+    "declare ripley web --port 3001 --leave activation=on-demand idle_stop_s=60\n$ accept ripley --project shop\npeace";
+const IDLE: &str = "declare ripley web --port 3001 --leave activation=on-demand idle_stop_s=60\n\
+                    $ accept ripley --project shop\n$ ensure web\nwait 80s";
+const UPDATED: &str = "declare ripley web --port 3001 --leave restart=always on_update=true\n$ accept ripley --project shop\n\
+                       peace\n$ updated\nwait 80s";
+const SICK: &str = "declare ripley web --port 3001 --leave --sick 9000 restart=always failure_threshold=1 on_unhealthy=restart\n\
+                    $ accept ripley --project shop\npeace\nwait 3s";
+
+const CASES: [Case; 27] = [
     Case { begin: NONE, command: "accept ripley --project shop" },
     Case { begin: OTHER, command: "accept ripley --project shop" },
     Case { begin: ABANDONED, command: "accept ripley --project shop" },
@@ -42,10 +59,21 @@ const CASES: [Case; 16] = [
     Case { begin: UP, command: "remove-project shop" },
     Case { begin: UP, command: "release WORK" },
     Case { begin: NONE, command: "accept ripley --project shop --no-wait" },
+    Case { begin: KEPT, command: "stop web" },
+    Case { begin: KEPT, command: "restart web" },
+    Case { begin: WAITING, command: "stop web" },
+    Case { begin: WAITING, command: "restart web" },
+    Case { begin: WAITING, command: "ensure web" },
+    Case { begin: LEFT, command: "sweep" },
+    Case { begin: LEFT, command: "stop web" },
+    Case { begin: CALM, command: "ensure web" },
+    Case { begin: IDLE, command: "sweep" },
+    Case { begin: UPDATED, command: "sweep" },
+    Case { begin: SICK, command: "healthcheck" },
 ];
 
 /// A stage on which `acts`, one per line, have been performed.
-fn staged(acts: &str) -> Stage {
+pub(crate) fn staged(acts: &str) -> Stage {
     let mut stage = Stage::new(1, Manner::InOrder);
     perform(&mut stage, acts);
     stage
@@ -58,7 +86,7 @@ fn perform(stage: &mut Stage, acts: &str) {
 }
 
 /// Fails with the whole story if anything is wrong on `stage`.
-fn expect_peace(stage: &mut Stage, story: &str) {
+pub(crate) fn expect_peace(stage: &mut Stage, story: &str) {
     perform(stage, "peace");
     assert!(stage.complaints.is_empty(), "{story}\npeace\n\n{:#?}", stage.complaints);
 }
@@ -136,7 +164,7 @@ fn a_shim_may_die_at_any_of_its_steps() {
     let mut deaths = 0;
     for case in &CASES {
         for number in 1.. {
-            let death = Death { shim: Some("web".into()), at: At::Number(number) };
+            let death = Death { who: Role::Shim("web".into()), at: At::Number(number) };
             let (mut stage, story) = play(case, &Act::Die(death).line(), "");
             if stage.sim.lock().death.is_some() {
                 break;

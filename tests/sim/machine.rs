@@ -10,6 +10,7 @@ use minions_managed::base::ids::Generation;
 use minions_managed::base::world::{Ended, Inside, Listener, Process};
 
 use crate::model::{Event, Model};
+use crate::proc::{Kind, Proc, Shim};
 
 /// A process, never used twice, also where its pid is.
 pub(crate) type Uid = u64;
@@ -33,71 +34,6 @@ const BOOTS: [&str; 12] = [
     "boot-11",
 ];
 
-/// What a process is.
-#[derive(Debug)]
-pub(crate) enum Kind {
-    /// Someone else's.
-    Bystander,
-    /// `minions managed …`.
-    Command,
-    /// The parent of a service.
-    Shim(Shim),
-    /// A service's own process.
-    Service(Model),
-    /// What a service has started and left.
-    Descendant {
-        /// It does not end on SIGTERM.
-        is_deaf: bool,
-    },
-}
-
-/// What a shim has beside what every process has.
-#[derive(Debug, Default)]
-pub(crate) struct Shim {
-    /// What its maker wrote: `None` as long as the pipe is open and empty.
-    pub(crate) word: Option<Vec<u8>>,
-    /// What it answered, likewise.
-    pub(crate) answer: Option<Vec<u8>>,
-    /// SIGTERM and SIGHUP that it has not seen yet.
-    pub(crate) stop: bool,
-    pub(crate) reread: bool,
-    /// A child of it has ended since it slept.
-    pub(crate) child: bool,
-    maker: Uid,
-}
-
-/// One process.
-#[derive(Debug)]
-pub(crate) struct Proc {
-    pub(crate) pid: u32,
-    parent: Uid,
-    start_ticks: u64,
-    pub(crate) kind: Kind,
-    pub(crate) inside: Inside,
-    /// The name of the service that its environment names.
-    pub(crate) name: String,
-    pub(crate) ended: Option<Ended>,
-    pub(crate) is_stopped: bool,
-    /// SIGTERM came while it was stopped.
-    has_pending_term: bool,
-}
-
-impl Proc {
-    pub(crate) fn as_shim(&self) -> Option<&Shim> {
-        match &self.kind {
-            Kind::Shim(shim) => Some(shim),
-            Kind::Bystander | Kind::Command | Kind::Service(_) | Kind::Descendant { .. } => None,
-        }
-    }
-
-    pub(crate) fn as_service(&self) -> Option<&Model> {
-        match &self.kind {
-            Kind::Service(model) => Some(model),
-            Kind::Bystander | Kind::Command | Kind::Shim(_) | Kind::Descendant { .. } => None,
-        }
-    }
-}
-
 /// The machine.
 #[derive(Debug)]
 pub(crate) struct Machine {
@@ -111,8 +47,12 @@ pub(crate) struct Machine {
     /// What will happen, by when.
     events: BTreeSet<(Duration, u64, Uid, Event)>,
     next_event: u64,
-    /// Services that have ended since the beginning.
-    pub(crate) deaths: u64,
+    /// When a service of that name ended last.
+    pub(crate) deaths: BTreeMap<String, Duration>,
+    /// How often a service of that name has been started.
+    births: BTreeMap<String, u32>,
+    /// Ports that somebody is connected to, and the services at their other ends.
+    connections: BTreeMap<u16, Uid>,
     /// Who has a thread and has ended, for `sim.rs` to unwind.
     pub(crate) felled: Vec<Uid>,
     /// What must never happen and did.
@@ -132,7 +72,9 @@ impl Machine {
             pids: BTreeMap::new(),
             events: BTreeSet::new(),
             next_event: 0,
-            deaths: 0,
+            deaths: BTreeMap::new(),
+            births: BTreeMap::new(),
+            connections: BTreeMap::new(),
             felled: Vec::new(),
             complaints: Vec::new(),
         };
@@ -150,11 +92,12 @@ impl Machine {
     /// Everything ends at once, and another boot begins.
     pub(crate) fn reboot(&mut self) {
         let all: Vec<Uid> = self.procs.keys().copied().collect();
-        let felled: Vec<Uid> = all.into_iter().filter(|uid| self.has_thread(*uid)).collect();
+        let felled: Vec<Uid> = all.into_iter().filter(|uid| self.procs[uid].has_thread()).collect();
         self.felled.extend(felled);
         self.procs.clear();
         self.pids.clear();
         self.events.clear();
+        self.deaths.clear();
         self.boot = (self.boot + 1) % BOOTS.len();
         self.pass(Duration::from_secs(20));
         self.uptime = Duration::from_secs(5);
@@ -209,25 +152,30 @@ impl Machine {
     }
 
     pub(crate) fn start_command(&mut self, args: Vec<String>) -> Uid {
-        self.start(INIT, Kind::Command, Inside { args, cwd: "/".into(), mark: None }, String::new())
+        self.start_child(INIT, Kind::command(), args)
     }
 
-    pub(crate) fn start_shim(&mut self, maker: Uid, arg0: &str, run_dir: &str) -> Uid {
-        let inside = Inside { args: vec![arg0.into(), run_dir.into()], cwd: "/".into(), mark: None };
-        let uid = self.start(maker, Kind::Shim(Shim { maker, ..Shim::default() }), inside, String::new());
-        self.procs.get_mut(&uid).expect("just started").name = run_dir.rsplit('/').nth(1).unwrap_or("").into();
-        uid
+    pub(crate) fn start_child(&mut self, parent: Uid, kind: Kind, args: Vec<String>) -> Uid {
+        self.start(parent, kind, inside(args, "/".into(), None), String::new())
+    }
+
+    /// A shim or a follower, for the run folder of a service.
+    pub(crate) fn start_for(&mut self, parent: Uid, kind: Kind, arg0: &str, run_dir: &str) -> Uid {
+        let name = run_dir.rsplit('/').nth(1).unwrap_or("").to_owned();
+        self.start(parent, kind, inside(vec![arg0.into(), run_dir.into()], "/".into(), None), name)
     }
 
     /// Starts a service below its shim. A second living generation of its name is a complaint.
     pub(crate) fn start_service(&mut self, shim: Uid, model: Model, inside: Inside, name: &str) -> Uid {
-        let has_other = |other: &Proc| matches!(other.kind, Kind::Service(_)) && other.name == name;
+        let has_other = |other: &Proc| other.is_service() && other.name == name;
         let other = self.living().find(|other| has_other(other) && other.inside.mark != inside.mark);
         if let Some(other) = other.map(|other| other.inside.mark.clone()) {
             self.complaints.push(format!("two generations of `{name}` live at once: {other:?} and {:?}", inside.mark));
         }
         let (cwd, mark) = (inside.cwd.clone(), inside.mark.clone());
-        let events = model.events();
+        let births = self.births.entry(name.to_owned()).or_default();
+        *births += 1;
+        let events = model.events(*births);
         let descendant = model.descendant;
         let uid = self.start(shim, Kind::Service(model), inside, name.to_owned());
         for (after, event) in events {
@@ -290,10 +238,12 @@ impl Machine {
     }
 
     pub(crate) fn shim(&mut self, uid: Uid) -> Option<&mut Shim> {
-        match &mut self.procs.get_mut(&uid)?.kind {
-            Kind::Shim(shim) => Some(shim),
-            Kind::Bystander | Kind::Command | Kind::Service(_) | Kind::Descendant { .. } => None,
-        }
+        self.procs.get_mut(&uid)?.as_shim_mut()
+    }
+
+    /// The pid of `uid`; 0 if it is gone.
+    pub(crate) fn pid(&self, uid: Uid) -> u32 {
+        self.procs.get(&uid).map_or(0, |proc| proc.pid)
     }
 
     pub(crate) fn by_pid(&self, pid: u32) -> Option<Uid> {
@@ -320,14 +270,10 @@ impl Machine {
         self.procs.iter().find(|(_, proc)| proc.ended.is_none() && is_it(proc)).map(|(uid, _)| *uid)
     }
 
-    fn has_thread(&self, uid: Uid) -> bool {
-        self.procs.get(&uid).is_some_and(|proc| matches!(proc.kind, Kind::Command | Kind::Shim(_)))
-    }
-
     /// Sends a signal, as the kernel does; says whether anybody was there. Only shims and what they started may get one.
     pub(crate) fn send(&mut self, uid: Uid, signal: i32) -> bool {
         let Some(proc) = self.procs.get_mut(&uid) else { return false };
-        if matches!(proc.kind, Kind::Bystander | Kind::Command) {
+        if matches!(proc.kind, Kind::Bystander | Kind::Command(_) | Kind::Follower) {
             let told = format!("pid {} got signal {signal}, and is none of ours: {:?}", proc.pid, proc.inside.args);
             self.complaints.push(told);
         }
@@ -354,6 +300,7 @@ impl Machine {
         match (&mut proc.kind, signal) {
             (Kind::Shim(shim), TERM) => shim.stop = true,
             (Kind::Shim(shim), HUP) => shim.reread = true,
+            (Kind::Command(caught), TERM) if caught.is_caught => caught.is_asked = true,
             (Kind::Service(model), TERM) => match model.asked_to_end() {
                 Some(Duration::ZERO) => self.end(uid, Ended::Signal(TERM)),
                 Some(after) => self.expect(uid, after, Event::Exit(0)),
@@ -369,20 +316,14 @@ impl Machine {
         let Some(proc) = self.procs.get_mut(&uid).filter(|proc| proc.ended.is_none()) else { return };
         proc.ended = Some(ended);
         let parent = proc.parent;
+        self.felled.extend(proc.has_thread().then_some(uid));
         match &mut proc.kind {
-            Kind::Command | Kind::Bystander | Kind::Descendant { .. } => {}
+            Kind::Command(_) | Kind::Bystander | Kind::Follower | Kind::Descendant { .. } => {}
             Kind::Shim(shim) => drop(shim.answer.get_or_insert_default()),
-            Kind::Service(_) => self.deaths += 1,
+            Kind::Service(_) => drop(self.deaths.insert(proc.name.clone(), self.uptime)),
         }
-        if self.has_thread(uid) {
-            self.felled.push(uid);
-        }
-        for (_, other) in self.procs.iter_mut() {
-            if let Kind::Shim(shim) = &mut other.kind
-                && shim.maker == uid
-            {
-                shim.word.get_or_insert_default();
-            }
+        for shim in self.procs.values_mut().filter_map(Proc::as_shim_mut).filter(|shim| shim.maker == uid) {
+            shim.word.get_or_insert_default();
         }
         let children: Vec<Uid> =
             self.procs.iter().filter(|(_, other)| other.parent == uid).map(|(child, _)| *child).collect();
@@ -390,7 +331,7 @@ impl Machine {
             let orphan = self.procs.get_mut(&child).expect("just seen");
             orphan.parent = INIT;
             // PR_SET_PDEATHSIG, which a service has and what it started has not (prctl(2)).
-            let dies = matches!(orphan.kind, Kind::Service(_));
+            let dies = orphan.is_service();
             if orphan.ended.is_some() {
                 self.forget(child);
             } else if dies {
@@ -421,6 +362,51 @@ impl Machine {
         Ok(Some((pid, ended)))
     }
 
+    /// Reaps the child `pid` of `parent`, if it has ended; says whether it has.
+    pub(crate) fn reap_one(&mut self, parent: Uid, pid: u32) -> bool {
+        let is_it = |uid: &Uid| self.procs.get(uid).is_some_and(|proc| proc.parent == parent && proc.ended.is_some());
+        let ended = self.by_pid(pid).filter(is_it);
+        ended.into_iter().for_each(|uid| self.forget(uid));
+        ended.is_some()
+    }
+
+    /// Reaps the shims that `parent` has started.
+    pub(crate) fn reap_shims(&mut self, parent: Uid) {
+        let is_it = |proc: &Proc| proc.parent == parent && proc.ended.is_some() && proc.as_shim().is_some();
+        let ended: Vec<Uid> = self.procs.iter().filter(|(_, proc)| is_it(proc)).map(|(uid, _)| *uid).collect();
+        ended.into_iter().for_each(|uid| self.forget(uid));
+    }
+
+    /// From here on the command `uid` remembers SIGTERM.
+    pub(crate) fn catch_end(&mut self, uid: Uid) {
+        if let Some(Proc { kind: Kind::Command(caught), .. }) = self.procs.get_mut(&uid) {
+            caught.is_caught = true;
+        }
+    }
+
+    /// Whether the command `uid` has caught a SIGTERM.
+    pub(crate) fn is_asked_to_end(&self, uid: Uid) -> bool {
+        self.procs.get(&uid).is_some_and(|proc| matches!(&proc.kind, Kind::Command(caught) if caught.is_asked))
+    }
+
+    /// Somebody connects to `port`, if anybody listens there; says whether anybody does.
+    pub(crate) fn connect(&mut self, port: u16) -> bool {
+        let listens = |proc: &Proc| proc.as_service().is_some_and(|model| model.is_ready && model.port == Some(port));
+        let server = self.uid_of(listens);
+        self.connections.extend(server.map(|server| (port, server)));
+        server.is_some()
+    }
+
+    /// Nobody is connected to `port` any more.
+    pub(crate) fn disconnect(&mut self, port: u16) {
+        self.connections.remove(&port);
+    }
+
+    /// The ports that somebody is connected to: a connection ends with whoever has taken it.
+    pub(crate) fn connected_ports(&self) -> Vec<u16> {
+        self.connections.iter().filter(|(_, server)| self.is_alive(**server)).map(|(port, _)| *port).collect()
+    }
+
     /// Everybody who listens.
     pub(crate) fn listeners(&self) -> Vec<Listener> {
         let listening = self.procs.iter().filter(|(_, proc)| proc.ended.is_none()).filter_map(|(uid, proc)| {
@@ -445,18 +431,7 @@ impl Machine {
 
     /// What stands in the process table, for transcripts.
     pub(crate) fn table(&self) -> String {
-        let line = |proc: &Proc| {
-            let what = match &proc.kind {
-                Kind::Bystander => "bystander".to_owned(),
-                Kind::Command => "command".to_owned(),
-                Kind::Shim(_) => format!("shim of {}", proc.name),
-                Kind::Service(_) => format!("service {}", proc.name),
-                Kind::Descendant { .. } => format!("left behind by {}", proc.name),
-            };
-            let state = if proc.ended.is_some() { " (zombie)" } else { "" };
-            format!("pid {}: {what}{state}\n", proc.pid)
-        };
-        self.procs.values().filter(|proc| proc.pid != 1).map(line).collect()
+        self.procs.values().filter(|proc| proc.pid != 1).map(|proc| proc.words() + "\n").collect()
     }
 }
 

@@ -4,12 +4,16 @@
 #![expect(clippy::disallowed_methods, reason = "tests make files and start threads")]
 
 mod check;
+mod declare;
 mod exhaustive;
 mod faults;
+mod lives;
 mod machine;
 mod model;
 mod numbers;
+mod proc;
 mod promises;
+mod role;
 mod scenarios;
 mod script;
 mod sim;

@@ -6,6 +6,9 @@ use minions_managed::base::world::Ended;
 
 use crate::machine::SEGV;
 
+/// By then whoever waits for its first health has seen it.
+const FIRST_HEALTH: Duration = Duration::from_millis(800);
+
 /// Something that a service does by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Event {
@@ -38,11 +41,13 @@ pub(crate) struct Model {
     pub(crate) descendant: Option<bool>,
     ready_after: Duration,
     later: Vec<(Duration, Event)>,
+    /// Only in so many of its first lives it does by itself what it does later; `None`: in all.
+    weak_lives: Option<u32>,
 }
 
 /// The arguments that a model understands, for messages and docs.
-pub(crate) const WORDS: &str = "--port N, --ready MS, --status N, --silent, --sick MS, --exit MS:CODE, --crash MS, --deaf, --slow MS, \
-     --leave, --leave-deaf";
+pub(crate) const WORDS: &str = "--port N, --ready MS, --status N, --silent, --sick MS, --exit MS:CODE, --crash MS, --weak LIVES, \
+     --deaf, --slow MS, --leave, --leave-deaf";
 
 impl Model {
     /// Reads the arguments of a service. Unknown ones are a fault of the test.
@@ -62,6 +67,7 @@ impl Model {
                     model.later.push((millis(after), Event::Exit(number(code))));
                 }
                 "--crash" => model.later.push((millis(value()), Event::Crash)),
+                "--weak" => model.weak_lives = Some(number(value())),
                 "--deaf" => model.is_deaf = true,
                 "--slow" => model.slow = millis(value()),
                 "--leave" => model.descendant = Some(false),
@@ -77,9 +83,19 @@ impl Model {
         self.later.is_empty() && !self.is_silent && self.status == 200 && self.ready_after < Duration::from_secs(2)
     }
 
-    /// What it will do by itself, and when.
-    pub(crate) fn events(&self) -> Vec<(Duration, Event)> {
-        let mut events = self.later.clone();
+    /// Whether it passes its first health, each time.
+    pub(crate) fn comes_up(&self) -> bool {
+        let is_up_for_long = |(after, _): &(Duration, Event)| *after > self.ready_after + FIRST_HEALTH;
+        !self.is_silent
+            && self.status == 200
+            && self.ready_after < Duration::from_secs(2)
+            && self.later.iter().all(is_up_for_long)
+    }
+
+    /// What it will do by itself in the `life`th of its lives, and when.
+    pub(crate) fn events(&self, life: u32) -> Vec<(Duration, Event)> {
+        let is_weak = self.weak_lives.is_none_or(|lives| life <= lives);
+        let mut events = if is_weak { self.later.clone() } else { Vec::new() };
         events.push((self.ready_after, Event::Ready));
         events
     }

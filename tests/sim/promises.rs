@@ -1,13 +1,16 @@
-//! What a story has reason to expect: services that nobody had anything to do with go on, and no sidecar is lost.
+//! What a story has reason to expect: services that nobody had anything to do with go on, those that their policy always starts again
+//! keep their records whatever is killed, and no sidecar is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use minions_managed::service::Record;
+use minions_managed::service::{Record, RestartMode};
 
 use crate::check;
 use crate::faults::Faults;
 use crate::machine::Machine;
+use crate::model::Model;
+use crate::role::Role;
 use crate::script::{Act, Whom};
 use crate::sim::Sim;
 
@@ -15,12 +18,16 @@ use crate::sim::Sim;
 const TIME_LEFT_MIN_MS: i64 = 20 * 60 * 1000;
 /// After so long anything may be over.
 const WAIT_MAX: Duration = Duration::from_secs(30);
+/// After so long the time to live may be.
+const LONG_WAIT_MAX: Duration = Duration::from_secs(300);
 
 /// What is expected.
 #[derive(Debug, Default)]
 pub(crate) struct Promises {
     /// Services that ran when peace was made, and would for ever.
     steady: BTreeSet<String>,
+    /// Services that are started again whatever becomes of them, and have time left for that.
+    kept: BTreeSet<String>,
     /// Of each agent, what it has written last.
     sidecars: BTreeMap<String, String>,
     /// Of each agent, the names in it.
@@ -32,6 +39,7 @@ pub(crate) struct Promises {
 impl Promises {
     /// After `act` some services may end, or be others.
     pub(crate) fn hear(&mut self, act: &Act) {
+        self.hear_of_kept(act);
         match act {
             Act::Declare { agent, specs, .. } => {
                 let names: Vec<String> = specs.iter().filter_map(|spec| spec.first().cloned()).collect();
@@ -44,14 +52,56 @@ impl Promises {
                 Some(_) | None => {}
             },
             Act::Kill(Whom::Service(name) | Whom::Shim(name)) | Act::Reuse(name) => drop(self.steady.remove(name)),
-            Act::Die(death) => drop(death.shim.as_ref().map(|name| self.steady.remove(name))),
+            Act::Die(death) => match &death.who {
+                Role::Shim(name) => drop(self.steady.remove(name)),
+                Role::Command | Role::Follower(_) => {}
+            },
             Act::Wait(span) if *span < WAIT_MAX => {}
             // A full disk costs no service.
             Act::Fault(Faults::None | Faults::DiskFull | Faults::ReadOnly) => {}
             Act::Wait(_) | Act::Fault(_) | Act::Clock(_) | Act::Reboot | Act::Tear(_) | Act::Sidecar { .. } => {
                 self.steady.clear();
             }
-            Act::Kill(Whom::Commands) | Act::Steps(_) | Act::Until(_) | Act::Join | Act::Processes | Act::Peace => {}
+            Act::Connect(_) | Act::Disconnect(_) | Act::AskLoops => {}
+            Act::Kill(Whom::Commands)
+            | Act::Steps(_)
+            | Act::Until(_)
+            | Act::Join
+            | Act::Processes
+            | Act::State
+            | Act::Peace => {}
+        }
+    }
+
+    /// The same for those that are started again.
+    fn hear_of_kept(&mut self, act: &Act) {
+        match act {
+            Act::Declare { specs, .. } => {
+                let names: Vec<&String> = specs.iter().filter_map(|spec| spec.first()).collect();
+                self.kept.retain(|name| !names.contains(&name));
+            }
+            Act::Run(words) | Act::Begin(words) => match words.first().map(String::as_str) {
+                Some("stop" | "renew") => self.kept.retain(|name| !words.contains(name)),
+                Some("release" | "remove-project") => self.kept.clear(),
+                Some(_) | None => {}
+            },
+            Act::Wait(span) if *span > LONG_WAIT_MAX => self.kept.clear(),
+            Act::Clock(_) | Act::Tear(_) | Act::Sidecar { .. } => self.kept.clear(),
+            Act::Wait(_)
+            | Act::Reboot
+            | Act::Fault(_)
+            | Act::Connect(_)
+            | Act::Disconnect(_)
+            | Act::AskLoops
+            | Act::Kill(_)
+            | Act::Reuse(_)
+            | Act::Die(_)
+            | Act::Steps(_)
+            | Act::Until(_)
+            | Act::Join
+            | Act::Processes
+            | Act::State
+            | Act::Peace => {}
         }
     }
 
@@ -64,7 +114,7 @@ impl Promises {
     /// What was expected and is not so, now that there is peace; and what is to be expected from here on.
     pub(crate) fn judge(&mut self, sim: &Sim, records: &[Record]) -> Vec<String> {
         let is_there = |name: &String| records.iter().any(|record| record.name == *name);
-        let lost = self.steady.iter().filter(|name| !is_there(name));
+        let lost = self.steady.union(&self.kept).filter(|name| !is_there(name));
         let mut complaints: Vec<String> = lost.map(|name| format!("`{name}` ran, and is lost")).collect();
         complaints.extend(self.sidecars.iter().filter_map(|(agent, text)| of_sidecar(sim, agent, text)));
         let inner = sim.lock();
@@ -74,14 +124,25 @@ impl Promises {
             |name: &String| self.declared.iter().all(|(agent, names)| is_decided(agent) || !names.contains(name));
         let is_steady = |record: &&Record| is_nobodys(&record.name) && is_steady(record, &inner.machine);
         self.steady = records.iter().filter(is_steady).map(|record| record.name.clone()).collect();
+        let is_kept = |record: &&Record| is_nobodys(&record.name) && is_kept(record, &inner.machine);
+        self.kept = records.iter().filter(is_kept).map(|record| record.name.clone()).collect();
         complaints
     }
 }
 
+/// Whether `record` stays whatever is killed: its service comes up each time, and is to be started again each time.
+fn is_kept(record: &Record, machine: &Machine) -> bool {
+    let is_always = record.spec.lifecycle.restart.as_ref().is_some_and(|policy| policy.mode == RestartMode::Always);
+    is_always && has_time(record, machine) && Model::parse(&record.spec.args).comes_up()
+}
+
+fn has_time(record: &Record, machine: &Machine) -> bool {
+    record.ttl_expires_at.is_some_and(|at| at.0 - machine.wall_ms > TIME_LEFT_MIN_MS)
+}
+
 fn is_steady(record: &Record, machine: &Machine) -> bool {
-    let has_time = record.ttl_expires_at.is_some_and(|at| at.0 - machine.wall_ms > TIME_LEFT_MIN_MS);
     let model = record.generation.as_ref().and_then(|generation| machine.model_of(generation));
-    has_time && model.is_some_and(|model| model.is_steady())
+    has_time(record, machine) && model.is_some_and(|model| model.is_steady())
 }
 
 /// It may be there twice for a while, decided and pending: one that a command left that died, or failed, in the middle of its move is

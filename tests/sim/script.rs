@@ -2,22 +2,25 @@
 //!
 //! | line | what |
 //! |---|---|
-//! | `declare AGENT [ttl=M] NAME ARG… [; NAME ARG…]` | writes the agent's sidecar: services that behave as their arguments say (`model.rs`) |
+//! | `declare AGENT [ttl=M] NAME WORD… [; NAME WORD…]` | writes the agent's sidecar: services that behave as their arguments say (`model.rs`), with fields of contract section 8 (`declare.rs`) |
 //! | `sidecar AGENT TEXT` | writes the agent's sidecar, as it stands |
 //! | `$ COMMAND` | `minions managed COMMAND`, to its end |
 //! | `& COMMAND` | the same, begun; it goes on with later acts |
 //! | `steps N` | whatever runs makes N steps |
 //! | `until STEP` | whatever runs goes on until somebody reaches that named step |
 //! | `join` | every command comes to its end |
-//! | `die command at STEP`, `die shim NAME at STEP` | whoever gets there next is killed; a number is the number of a step |
+//! | `die command at STEP`, `die shim NAME at STEP`, `die follower NAME at STEP` | whoever gets there next is killed; a number is that of a step from then on |
 //! | `kill service NAME`, `kill shim NAME`, `kill commands` | SIGKILL |
 //! | `reuse NAME` | its shim and service are killed, and their pids are bystanders' from then on |
+//! | `connect PORT`, `disconnect PORT` | somebody connects to the service that listens there, and goes again |
+//! | `end loops` | SIGTERM to every `run` |
 //! | `wait SPAN` | time passes: `300ms`, `5s`, `2m`, `1h` |
 //! | `clock +SPAN`, `clock -SPAN` | somebody sets the clock |
 //! | `reboot` | everything dies; another boot begins |
 //! | `fault WORD` | from here on the system refuses things (`faults.rs`); `fault none`: no more |
 //! | `tear N` | the state file is cut after N bytes |
 //! | `processes` | shows the process table |
+//! | `state` | shows what the state file says of each service |
 //! | `peace` | no faults; every command ends; `reconcile`; then all of it must be true |
 
 use std::time::Duration;
@@ -25,7 +28,7 @@ use std::time::Duration;
 use minions_managed::base::steps::Step;
 
 use crate::faults::Faults;
-use crate::sim::{At, Death};
+use crate::role::{At, Death, Role};
 
 /// One act.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +41,9 @@ pub(crate) enum Act {
     Until(Step),
     Join,
     Die(Death),
+    Connect(u16),
+    Disconnect(u16),
+    AskLoops,
     Kill(Whom),
     Reuse(String),
     Wait(Duration),
@@ -46,6 +52,7 @@ pub(crate) enum Act {
     Fault(Faults),
     Tear(u64),
     Processes,
+    State,
     Peace,
 }
 
@@ -77,10 +84,18 @@ impl Act {
                 Some(At::Number(_)) | None => return Err(odd()),
             },
             ["join"] => Self::Join,
-            ["die", "command", "at", at] => Self::Die(Death { shim: None, at: moment(at).ok_or_else(odd)? }),
-            ["die", "shim", name, "at", at] => {
-                Self::Die(Death { shim: Some((*name).into()), at: moment(at).ok_or_else(odd)? })
+            ["die", who @ .., "at", at] => {
+                let who = match who {
+                    ["command"] => Role::Command,
+                    ["shim", name] => Role::Shim((*name).into()),
+                    ["follower", name] => Role::Follower((*name).into()),
+                    _ => return Err(odd()),
+                };
+                Self::Die(Death { who, at: moment(at).ok_or_else(odd)? })
             }
+            ["connect", port] => Self::Connect(port.parse().map_err(|_| odd())?),
+            ["disconnect", port] => Self::Disconnect(port.parse().map_err(|_| odd())?),
+            ["end", "loops"] => Self::AskLoops,
             ["kill", "service", name] => Self::Kill(Whom::Service((*name).into())),
             ["kill", "shim", name] => Self::Kill(Whom::Shim((*name).into())),
             ["kill", "commands"] => Self::Kill(Whom::Commands),
@@ -93,6 +108,7 @@ impl Act {
             }
             ["tear", bytes] => Self::Tear(bytes.parse().map_err(|_| odd())?),
             ["processes"] => Self::Processes,
+            ["state"] => Self::State,
             ["peace"] => Self::Peace,
             _ => return Err(odd()),
         })
@@ -111,8 +127,15 @@ impl Act {
             Self::Steps(count) => format!("steps {count}"),
             Self::Until(step) => format!("until {}", step.word()),
             Self::Join => "join".into(),
-            Self::Die(Death { shim, at }) => {
-                let who = shim.as_ref().map_or_else(|| "command".to_owned(), |name| format!("shim {name}"));
+            Self::Connect(port) => format!("connect {port}"),
+            Self::Disconnect(port) => format!("disconnect {port}"),
+            Self::AskLoops => "end loops".into(),
+            Self::Die(Death { who, at }) => {
+                let who = match who {
+                    Role::Command => "command".to_owned(),
+                    Role::Shim(name) => format!("shim {name}"),
+                    Role::Follower(name) => format!("follower {name}"),
+                };
                 let at = match at {
                     At::Number(number) => number.to_string(),
                     At::Named(step) => step.word().to_owned(),
@@ -129,6 +152,7 @@ impl Act {
             Self::Fault(fault) => format!("fault {}", fault.word()),
             Self::Tear(bytes) => format!("tear {bytes}"),
             Self::Processes => "processes".into(),
+            Self::State => "state".into(),
             Self::Peace => "peace".into(),
         }
     }
@@ -172,7 +196,7 @@ fn parse_shift(text: &str) -> Option<i64> {
 #[test]
 fn acts_read_back_from_their_lines() {
     for line in [
-        "declare ripley ttl=60 web --port 3001 ; api --deaf",
+        "declare ripley ttl=60 web --port 3001 restart=always backoff_s=1,2 ; api --deaf",
         "sidecar ripley {\"specs\": []}",
         "$ accept ripley",
         "& stop web",
@@ -181,6 +205,10 @@ fn acts_read_back_from_their_lines() {
         "join",
         "die command at start.claimed",
         "die shim web at 7",
+        "die follower web at follow.noted",
+        "connect 3001",
+        "disconnect 3001",
+        "end loops",
         "kill service web",
         "kill shim web",
         "kill commands",
@@ -192,6 +220,7 @@ fn acts_read_back_from_their_lines() {
         "fault disk-full",
         "tear 40",
         "processes",
+        "state",
         "peace",
     ] {
         assert_eq!(Act::parse(line).expect(line).line(), line);

@@ -15,6 +15,7 @@ use minions_managed::base::world::{self, Ended};
 use crate::faults::Faults;
 use crate::machine::{KILL, Machine, Uid};
 use crate::numbers::Numbers;
+use crate::role::{Death, Role};
 use crate::world::Eyes;
 
 /// What one step takes.
@@ -46,6 +47,8 @@ pub(crate) enum Wait {
     Word,
     /// A shim's answer.
     Answer(Uid),
+    /// As a command: SIGTERM, or this moment after the boot.
+    Asked(Duration),
     /// As a shim: a signal, a child's end, a moment of the wall clock, or one after the boot.
     Sleep(Option<i64>, Option<Duration>),
 }
@@ -62,23 +65,6 @@ pub(crate) enum Manner {
     Line,
 }
 
-/// Somebody's death, planned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Death {
-    /// The shim of the service of that name; `None`: a command.
-    pub(crate) shim: Option<String>,
-    pub(crate) at: At,
-}
-
-/// When.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum At {
-    /// At its step of that number, from 1.
-    Number(u64),
-    /// When it reaches this named step.
-    Named(Step),
-}
-
 /// One process that has a thread.
 struct Task {
     turn: Arc<Condvar>,
@@ -90,8 +76,9 @@ struct Task {
     named: Vec<Step>,
     /// Its place in the line: the smallest goes first.
     place: u64,
-    /// Of a shim, its service's.
-    name: Option<String>,
+    role: Role,
+    /// Who prints what it prints: itself, or the command that started it.
+    printer: Uid,
     printed: String,
     code: Option<u8>,
 }
@@ -169,19 +156,26 @@ impl Sim {
         line.extend(args.iter().cloned());
         line.extend(["--root".to_owned(), root.to_string_lossy().into_owned()]);
         let uid = self.lock().machine.start_command(line.clone());
-        let line: Vec<std::ffi::OsString> = line.into_iter().map(Into::into).collect();
-        self.start_thread(uid, None, move || minions_managed::cli::run_line(&line));
+        self.live_as_command(uid, uid, line);
         uid
     }
 
-    /// Starts the shim that is process `uid`.
-    pub(crate) fn start_shim(self: &Arc<Self>, uid: Uid, name: String, run_dir: PathBuf) {
-        self.start_thread(uid, Some(name), move || {
-            u8::from(minions_managed::shim::main(&run_dir) != std::process::ExitCode::SUCCESS)
-        });
+    /// The command `line` is process `uid`, and prints as `printer`.
+    pub(crate) fn live_as_command(self: &Arc<Self>, uid: Uid, printer: Uid, line: Vec<String>) {
+        let line: Vec<std::ffi::OsString> = line.into_iter().map(Into::into).collect();
+        self.start_thread(uid, Role::Command, printer, move || minions_managed::cli::run_line(&line));
     }
 
-    fn start_thread(self: &Arc<Self>, uid: Uid, name: Option<String>, main: impl FnOnce() -> u8 + Send + 'static) {
+    /// A shim or a follower for `run_dir` is process `uid`.
+    pub(crate) fn live_for(self: &Arc<Self>, uid: Uid, role: Role, run_dir: PathBuf) {
+        let main = match role {
+            Role::Follower(_) => minions_managed::ops::follow::main,
+            Role::Shim(_) | Role::Command => minions_managed::shim::main,
+        };
+        self.start_thread(uid, role, uid, move || u8::from(main(&run_dir) != std::process::ExitCode::SUCCESS));
+    }
+
+    fn start_thread(self: &Arc<Self>, uid: Uid, role: Role, printer: Uid, main: impl FnOnce() -> u8 + Send + 'static) {
         let task = Task {
             turn: Arc::new(Condvar::new()),
             wait: Wait::None,
@@ -190,7 +184,8 @@ impl Sim {
             steps: 0,
             named: Vec::new(),
             place: 0,
-            name,
+            role,
+            printer,
             printed: String::new(),
             code: None,
         };
@@ -309,23 +304,31 @@ impl Inner {
     }
 
     pub(crate) fn print(&mut self, uid: Uid, text: &str) {
-        self.task(uid).printed.push_str(text);
+        let printer = self.task(uid).printer;
+        self.task(printer).printed.push_str(text);
     }
 
     /// Who waits for what, for messages.
     pub(crate) fn waits(&self) -> String {
         let waits = self.tasks.iter().filter(|(_, task)| !task.is_done).map(|(uid, task)| {
             let pid = self.machine.get(*uid).map_or(0, |proc| proc.pid);
-            let what = task.name.as_ref().map_or_else(|| "a command".to_owned(), |name| format!("the shim of {name}"));
-            format!("pid {pid}, {what}: {:?}", task.wait)
+            format!("pid {pid}, {}: {:?}", task.role.words(), task.wait)
         });
         waits.collect::<Vec<_>>().join("; ")
     }
 
     /// Commands that have not ended.
     pub(crate) fn commands(&self) -> Vec<Uid> {
-        let commands = self.tasks.iter().filter(|(_, task)| task.name.is_none() && !task.is_done);
+        let commands = self.tasks.iter().filter(|(_, task)| task.role == Role::Command && !task.is_done);
         commands.map(|(uid, _)| *uid).collect()
+    }
+
+    /// Nobody can go on now, and no follower has anything to write down but a first health.
+    pub(crate) fn is_told(&self) -> bool {
+        self.tasks.iter().filter(|(_, task)| !task.is_done).all(|(uid, task)| {
+            let is_following = matches!(task.role, Role::Follower(_)) && !task.named.contains(&Step::FollowNoted);
+            !is_following && !self.is_able(*uid, task)
+        })
     }
 
     /// Counts a step of `me`, and lets it die there if that is planned.
@@ -335,14 +338,8 @@ impl Inner {
         let task = self.task(me);
         task.steps += 1;
         task.named.extend(named);
-        let (steps, name) = (task.steps, task.name.clone());
-        let is_due = self.death.as_ref().is_some_and(|death| {
-            death.shim == name
-                && match death.at {
-                    At::Number(number) => number == steps,
-                    At::Named(step) => named == Some(step),
-                }
-        });
+        let role = task.role.clone();
+        let is_due = self.death.as_mut().is_some_and(|death| death.meets(&role, named));
         if named.is_some() && self.goal.named == named {
             self.goal.steps = 0;
         }
@@ -430,6 +427,7 @@ impl Inner {
                 Wait::End(other, at) => !machine.is_alive(other) || is_over(at),
                 Wait::Word => shim(uid).is_none_or(|shim| shim.word.is_some()),
                 Wait::Answer(other) => shim(other).is_none_or(|shim| shim.answer.is_some()),
+                Wait::Asked(at) => machine.is_asked_to_end(uid) || is_over(at),
                 Wait::Sleep(at_ms, at) => {
                     shim(uid).is_none_or(|shim| shim.stop || shim.reread || shim.child)
                         || at_ms.is_some_and(|at_ms| machine.wall_ms >= at_ms)
@@ -446,7 +444,7 @@ impl Inner {
             machine.uptime + Duration::from_millis(left)
         };
         let waits = self.tasks.values().filter(|task| !task.is_done).filter_map(|task| match task.wait {
-            Wait::Until(at) | Wait::End(_, at) => Some(at),
+            Wait::Until(at) | Wait::End(_, at) | Wait::Asked(at) => Some(at),
             Wait::Sleep(at_ms, at) => at_ms.map(wall).into_iter().chain(at).min(),
             Wait::None | Wait::Word | Wait::Answer(_) => None,
         });

@@ -8,8 +8,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::check;
+use crate::declare::spec;
 use crate::faults::Faults;
-use crate::machine::{KILL, Kind, Uid};
+use crate::machine::{KILL, TERM, Uid};
+use crate::proc::Proc;
 use crate::promises::Promises;
 use crate::script::{Act, Whom};
 use crate::sim::{Goal, Manner, STEPS_MAX, Sim};
@@ -20,6 +22,9 @@ const COMMAND_MAX: Duration = Duration::from_secs(20 * 60);
 const QUIET: Duration = Duration::from_secs(7);
 /// So often `reconcile` is called while services end during it.
 const RECONCILES_MAX: usize = 8;
+/// So often a follower is given so much time to write down what has happened.
+const SETTLING_MAX: usize = 40;
+const SETTLING: Duration = Duration::from_millis(50);
 /// What `doctor` says of a full disk is not asked for here; short figures make short stories.
 const STOP_GRACE_SEC: f64 = 0.5;
 
@@ -68,7 +73,8 @@ impl Stage {
         self.promises.hear(act);
         let shown = match act {
             Act::Declare { agent, ttl_minutes, specs } => {
-                let specs: Vec<Value> = specs.iter().map(|spec| self.spec(spec, *ttl_minutes)).collect();
+                let work = self.top().join("work");
+                let specs: Vec<Value> = specs.iter().map(|words| spec(words, *ttl_minutes, &work)).collect();
                 // Which sidecar it is; nobody asks what it says.
                 let schema = format!("schema-{}", self.promises.written);
                 self.write_sidecar(agent, &json!({"$schema": schema, "specs": specs}).to_string())
@@ -93,6 +99,18 @@ impl Stage {
                 self.sim.lock().death = Some(death.clone());
                 String::new()
             }
+            Act::Connect(port) => {
+                let is_taken = self.sim.lock().machine.connect(*port);
+                if is_taken { String::new() } else { "refused\n".to_owned() }
+            }
+            Act::Disconnect(port) => {
+                self.sim.lock().machine.disconnect(*port);
+                String::new()
+            }
+            Act::AskLoops => {
+                self.ask_loops();
+                String::new()
+            }
             Act::Kill(whom) => self.kill(whom),
             Act::Reuse(name) => self.reuse(name),
             Act::Wait(span) => self.wait(*span),
@@ -111,6 +129,7 @@ impl Stage {
             }
             Act::Tear(bytes) => self.tear(*bytes),
             Act::Processes => self.sim.lock().machine.table(),
+            Act::State => check::shown(&self.sim),
             Act::Peace => self.peace(),
         };
         let told = std::mem::take(&mut self.sim.lock().machine.complaints);
@@ -122,21 +141,6 @@ impl Stage {
     fn plain(&self, text: &str) -> String {
         let top = self.top().to_string_lossy().into_owned();
         text.replace(&format!("{top}/root"), "ROOT").replace(&top, "")
-    }
-
-    /// `NAME ARG…` as a spec. One without `--port` has a command healthcheck.
-    fn spec(&self, words: &[String], ttl_minutes: u64) -> Value {
-        let (name, args) = words.split_first().expect("a name");
-        let port: Option<u16> =
-            args.iter().position(|word| word == "--port").and_then(|at| args.get(at + 1)?.parse().ok());
-        let healthcheck = match port {
-            Some(port) => json!({"type": "http", "url": format!("http://127.0.0.1:{port}/"), "expect_status": 200,
-                "interval_s": 0.5, "timeout_s": 3}),
-            None => json!({"type": "command", "cmd": "node --ask", "shell": false, "expect_regex": "ok",
-                "interval_s": 0.5, "timeout_s": 3}),
-        };
-        json!({"name": name, "cmd": "node", "args": args, "cwd": self.top().join("work"), "ttl_minutes": ttl_minutes,
-            "ports": port.map(|port| vec![port]).unwrap_or_default(), "healthcheck": healthcheck})
     }
 
     fn write_sidecar(&mut self, agent: &str, text: &str) -> String {
@@ -199,18 +203,13 @@ impl Stage {
 
     fn kill(&mut self, whom: &Whom) -> String {
         let mut inner = self.sim.lock();
+        let machine = &inner.machine;
         let victims: Vec<Uid> = match whom {
             Whom::Commands => inner.commands(),
-            Whom::Service(name) => inner
-                .machine
-                .uid_of(|proc| matches!(proc.kind, Kind::Service(_)) && proc.name == *name)
-                .into_iter()
-                .collect(),
-            Whom::Shim(name) => inner
-                .machine
-                .uid_of(|proc| matches!(proc.kind, Kind::Shim(_)) && proc.name == *name)
-                .into_iter()
-                .collect(),
+            Whom::Service(name) => machine.uid_of(|proc| proc.is_service() && proc.name == *name).into_iter().collect(),
+            Whom::Shim(name) => {
+                machine.uid_of(|proc| proc.as_shim().is_some() && proc.name == *name).into_iter().collect()
+            }
         };
         for victim in victims {
             inner.machine.deliver(victim, KILL);
@@ -223,9 +222,8 @@ impl Stage {
     /// Pids of what is dead by then go to bystanders.
     fn reuse(&mut self, name: &str) -> String {
         let mut inner = self.sim.lock();
-        let of_it = |kind: &Kind| matches!(kind, Kind::Service(_) | Kind::Shim(_));
-        let pids: Vec<u32> =
-            inner.machine.living().filter(|proc| proc.name == name && of_it(&proc.kind)).map(|proc| proc.pid).collect();
+        let is_it = |proc: &&Proc| proc.name == name && (proc.is_service() || proc.as_shim().is_some());
+        let pids: Vec<u32> = inner.machine.living().filter(is_it).map(|proc| proc.pid).collect();
         drop(inner);
         self.kill(&Whom::Shim(name.to_owned()));
         self.kill(&Whom::Service(name.to_owned()));
@@ -245,22 +243,36 @@ impl Stage {
         String::new()
     }
 
+    /// SIGTERM to every command that would rather end by itself: to loops.
+    fn ask_loops(&self) {
+        let mut inner = self.sim.lock();
+        for uid in inner.commands() {
+            if inner.machine.get(uid).is_some_and(Proc::is_catching) {
+                inner.machine.deliver(uid, TERM);
+            }
+        }
+    }
+
     /// Whoever is at it comes to an end, `reconcile` runs undisturbed, and then all of it must be true.
     fn peace(&mut self) -> String {
         self.sim.lock().faults = Faults::None;
         self.sim.lock().death = None;
+        self.ask_loops();
         drop(self.join());
+        // Whom a loop has started.
+        let others = self.sim.lock().commands();
+        others.into_iter().for_each(|uid| drop(self.finish(uid)));
         for _ in 0..RECONCILES_MAX {
-            let deaths = self.sim.lock().machine.deaths;
+            let began = self.sim.lock().machine.uptime;
             let uid = self.begin(&["reconcile".to_owned()]);
             let told = self.finish(uid);
             self.wait(QUIET);
+            self.settle();
             if !self.complaints.is_empty() {
                 return told;
             }
-            let is_quiet = self.sim.lock().machine.deaths == deaths;
             let code = self.sim.outcome(uid).1;
-            if is_quiet && code != Some(9) {
+            if code != Some(9) && check::is_quiet(&self.sim, began) {
                 if code != Some(0) {
                     self.complaints.push(format!("`reconcile` ends with {code:?}: {told}"));
                 }
@@ -271,6 +283,16 @@ impl Stage {
         }
         // A service that ends again and again is nothing that `reconcile` could put right.
         String::new()
+    }
+
+    /// Lets followers write down what they have to.
+    fn settle(&self) {
+        for _ in 0..SETTLING_MAX {
+            if self.sim.lock().is_told() {
+                return;
+            }
+            self.sim.run(Goal { done: None, named: None, steps: STEPS_MAX, within: SETTLING });
+        }
     }
 }
 

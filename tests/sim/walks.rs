@@ -7,8 +7,9 @@ use minions_managed::base::steps::Step;
 
 use crate::faults::Faults;
 use crate::numbers::Numbers;
+use crate::role::{At, Death, Role};
 use crate::script::{Act, Whom};
-use crate::sim::{At, Death, Manner};
+use crate::sim::Manner;
 use crate::stage::Stage;
 
 /// So many times in a story peace is made.
@@ -161,7 +162,7 @@ fn death(numbers: &mut Numbers, verb: &str) -> Death {
         0 => At::Number(1 + numbers.below(most)),
         _ => At::Named(numbers.one_of(&steps)),
     };
-    Death { shim, at }
+    Death { who: shim.map_or(Role::Command, Role::Shim), at }
 }
 
 fn mishap(numbers: &mut Numbers) -> Act {

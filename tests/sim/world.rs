@@ -1,6 +1,7 @@
 //! The machine as one process sees it: what stands behind the program's doors.
 
 use std::cell::Cell;
+use std::ffi::OsString;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -12,11 +13,13 @@ use minions_managed::base::steps::Step;
 use minions_managed::base::world::{
     Answer, Birth, Ended, FileAct, Handle, Inside, Listener, Process, Stream, Woken, World,
 };
-use minions_managed::process::{MINIONS_GENERATION, MINIONS_NAME, SHIM_ARG0};
+use minions_managed::process::{FOLLOWER_ARG0, MINIONS_GENERATION, MINIONS_NAME, SHIM_ARG0};
 
 use crate::check;
 use crate::machine::{Uid, inside};
 use crate::model::Model;
+use crate::proc::Kind;
+use crate::role::Role;
 use crate::sim::{Inner, Sim, Wait};
 
 /// What a process has for eyes and hands.
@@ -46,6 +49,18 @@ impl Eyes {
             self.sim.lock().machine.complaints.extend(complaints);
         }
         act(&mut self.sim.step(self.me, wait, named))
+    }
+
+    /// Starts a shim or a follower for `run_dir`.
+    fn start_for(&self, run_dir: &Path, (kind, arg0): (Kind, &str), role: fn(String) -> Role) -> io::Result<u32> {
+        let (uid, pid, name) = self.look(Err(io::ErrorKind::Other.into()), |inner| {
+            inner.faults.of_processes(true)?;
+            let uid = inner.machine.start_for(self.me, kind, arg0, &run_dir.to_string_lossy());
+            let name = inner.machine.get(uid).map(|proc| proc.name.clone()).unwrap_or_default();
+            Ok::<(Uid, u32, String), io::Error>((uid, inner.machine.pid(uid), name))
+        })?;
+        self.sim.live_for(uid, role(name), run_dir.to_owned());
+        Ok(pid)
     }
 
     fn look<T>(&self, nothing: T, look: impl FnOnce(&mut Inner) -> T) -> T {
@@ -146,14 +161,7 @@ impl World for Eyes {
     }
 
     fn start_shim(&self, run_dir: &Path) -> io::Result<u32> {
-        let uid = self.look(Err(io::ErrorKind::Other.into()), |inner| {
-            inner.faults.of_processes(true)?;
-            Ok::<Uid, io::Error>(inner.machine.start_shim(self.me, SHIM_ARG0, &run_dir.to_string_lossy()))
-        })?;
-        let (pid, name) =
-            self.sim.lock().machine.get(uid).map(|proc| (proc.pid, proc.name.clone())).unwrap_or_default();
-        self.sim.start_shim(uid, name, run_dir.to_owned());
-        Ok(pid)
+        self.start_for(run_dir, (Kind::shim(self.me), SHIM_ARG0), Role::Shim)
     }
 
     fn tell_shim(&self, pid: u32, word: &[u8]) {
@@ -205,8 +213,49 @@ impl World for Eyes {
             let name = value(MINIONS_NAME).unwrap_or_default();
             let inside = inside(args, PathBuf::from(birth.cwd), mark);
             let uid = inner.machine.start_service(self.me, Model::parse(birth.args), inside, &name);
-            inner.machine.get(uid).map(|proc| proc.pid).ok_or_else(|| io::ErrorKind::Other.into())
+            Ok(inner.machine.pid(uid))
         })
+    }
+
+    fn start_follower(&self, run_dir: &Path) -> io::Result<u32> {
+        self.start_for(run_dir, (Kind::Follower, FOLLOWER_ARG0), Role::Follower)
+    }
+
+    fn start_command(&self, args: &[OsString]) -> io::Result<u32> {
+        let args = args.iter().map(|arg| arg.to_string_lossy().into_owned());
+        let line: Vec<String> = std::iter::once("minions".to_owned()).chain(args).collect();
+        let (uid, pid) = self.look(Err(io::ErrorKind::Other.into()), |inner| {
+            inner.faults.of_processes(true)?;
+            let uid = inner.machine.start_child(self.me, Kind::command(), line.clone());
+            Ok::<(Uid, u32), io::Error>((uid, inner.machine.pid(uid)))
+        })?;
+        self.sim.live_as_command(uid, self.me, line);
+        Ok(pid)
+    }
+
+    fn has_ended(&self, pid: u32) -> bool {
+        self.look(false, |inner| inner.machine.reap_one(self.me, pid))
+    }
+
+    fn reap_shims(&self) {
+        self.look((), |inner| inner.machine.reap_shims(self.me));
+    }
+
+    fn catch_end(&self) {
+        self.look((), |inner| inner.machine.catch_end(self.me));
+    }
+
+    fn is_asked_to_end(&self) -> bool {
+        self.sim.lock().machine.is_asked_to_end(self.me)
+    }
+
+    fn doze(&self, span: Duration) {
+        let until = self.uptime().saturating_add(span);
+        self.at(Wait::Asked(until), None, (), |_| ());
+    }
+
+    fn connected_ports(&self) -> Vec<u16> {
+        self.look(Vec::new(), |inner| inner.machine.connected_ports())
     }
 
     fn reap(&self) -> io::Result<Option<(u32, Ended)>> {

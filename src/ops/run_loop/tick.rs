@@ -7,6 +7,7 @@ use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Result};
 use crate::config;
 use crate::lifecycle::due::{last_use, next_due};
+use crate::process;
 use crate::service::Record;
 
 use super::super::context::Context;
@@ -79,6 +80,8 @@ impl<'a> Ticker<'a> {
                 self.fail(&error);
             }
         }
+        // What it has started lives on; what has ended of that is nobody else's to reap.
+        process::reap_left();
         self.said.turn();
         self.is_first = false;
         let now = EpochMs::now();
