@@ -43,8 +43,8 @@ bench:
 fuzz-properties cases="20000":
     PROPTEST_CASES={{ cases }} cargo test --release
 
-# Coverage-guided fuzzing of a reader (sidecar, state or settings), or of all in turn; needs cargo-fuzz
-fuzz target="sidecar state settings" seconds="600":
+# Coverage-guided fuzzing of a reader (sidecar, state, settings, journal or outbox), or of all in turn; needs cargo-fuzz
+fuzz target="sidecar state settings journal outbox" seconds="600":
     for target in {{ target }}; do \
         cargo fuzz run -s none "$target" -- -dict="fuzz/$target.dict" -max_len=8192 -timeout=10 -max_total_time={{ seconds }} || exit 1; \
     done

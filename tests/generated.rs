@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use minions_managed::{cli, config, journal, lifecycle, runs, sidecar};
+use minions_managed::{cli, config, journal, lifecycle, runs, sidecar, view};
 
 fn check(path: &str, expected: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -57,4 +57,12 @@ fn the_page_on_events_is_what_the_table_of_types_says() {
 fn the_schema_of_events_is_what_the_table_of_types_says() {
     let schema = serde_json::to_string_pretty(&journal::docs::schema()).unwrap();
     check("schemas/event.schema.json", &format!("{schema}\n"));
+}
+
+#[test]
+fn the_schemas_of_outputs_are_what_their_table_says() {
+    for output in view::schemas::OUTPUTS {
+        let schema = serde_json::to_string_pretty(&output.schema()).unwrap();
+        check(&format!("schemas/{}.schema.json", output.word), &format!("{schema}\n"));
+    }
 }

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use minions_managed::base::clock::EpochMs;
 use minions_managed::base::json::{Plain, from_slice_to_depth};
 use minions_managed::config::{Settings, table};
+use minions_managed::service::{Draft, EventType, event_to_text};
 use serde_json::{Value, json};
 
 mod mutate;
@@ -70,6 +72,46 @@ pub fn settings() -> Vec<Vec<u8>> {
     seeds.push(file(table::ROWS.iter().map(|row| (row.key.to_owned(), row.value(&defaults))).collect()));
     seeds.extend(files("fixtures/settings"));
     seeds
+}
+
+/// A folder of this process's own for what `target` writes, in memory where there is such a place.
+pub fn scratch(target: &str) -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    base.join(format!("minions-fuzz-{target}-{}", std::process::id()))
+}
+
+/// An event of each type.
+fn events() -> Vec<String> {
+    let event = |(seq, kind): (u64, &EventType)| {
+        let draft = Draft {
+            service: if seq % 3 == 0 { String::new() } else { format!("web-{}", seq % 2) },
+            project: "a\"b\\é".into(),
+            agent: "ripley".into(),
+            ..Draft::new(*kind, EpochMs(i64::try_from(seq).unwrap_or(0) * 200))
+        };
+        event_to_text(&draft.with("why", "x").with("pid", seq).numbered(seq, format!("evt-{seq}")))
+    };
+    (1..).zip(EventType::ALL).map(event).collect()
+}
+
+/// Journals, as the target takes them: whole, in segments, with something torn or foreign in the middle and at the end.
+pub fn journals() -> Vec<Vec<u8>> {
+    let events = events();
+    let whole = events.join("\n");
+    let segments: Vec<String> = (1..).step_by(5).zip(events.chunks(5)).map(|(first, part)| format!("{}\n|{first}", part.join("\n"))).collect();
+    let torn = [&events[0], "~{\"seq\":2,~", &events[1], "~", "~\0\0", &events[4], "~{\"seq\":6,\"id\":\"~"].join("\n");
+    let back = [&events[3], &events[1], &events[3], "|9", &events[2], &events[8]].join("\n");
+    [whole, segments.join("\n"), torn, back, events[0].clone()].map(String::into_bytes).to_vec()
+}
+
+/// Files of a sink: positions, and dead letters.
+pub fn outboxes() -> Vec<Vec<u8>> {
+    let letter = |event: &String| format!(r#"{{"event":{event},"failures":12,"error":"it answered 500","at":7}}"#);
+    let letters: Vec<String> = events().iter().map(letter).collect();
+    let position = r#"{"version":1,"acked":41,"tried":{"seq":42,"failures":3},"retried":7,"retry_tried":null,"next_at":1800000000000,"delivered":40,"dropped":1,"dropped_said":1,"dropped_said_at":5,"dead":1,"dead_dropped":0,"last_error":"it answered 500","last_error_at":6,"last_delivered_at":7}"#;
+    let seeds = [position.to_owned(), "{}".to_owned(), r#"{"version":2}"#.to_owned(), letters.join("\n"), format!("{}\nwhat\n{}\n{{\"event\":", letters[1], letters[0])];
+    seeds.map(String::into_bytes).to_vec()
 }
 
 /// The value of a text, if it is JSON, whatever its keys.

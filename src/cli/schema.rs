@@ -9,12 +9,12 @@ use super::exit::{End, Outcome};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: minions managed schema sidecar > managed-spawn.schema.json")]
 pub(super) struct Args {
-    /// Which file it describes
+    /// Which file or output it describes
     #[arg(value_enum, default_value_t = Which::Sidecar, value_name = "WHICH")]
     which: Which,
 }
 
-/// The files that have a schema.
+/// What has a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Which {
     /// What an agent declares: agents/AGENT/managed-spawn.json
@@ -25,6 +25,20 @@ enum Which {
     Config,
     /// A line of the journal: engine/managed-events.jsonl
     Event,
+    /// The output of `events`
+    Events,
+    /// The output of `timeline`
+    Timeline,
+    /// The output of `outbox status`
+    OutboxStatus,
+    /// The output of `outbox drain`
+    OutboxDrain,
+    /// The output of `outbox retry`
+    OutboxRetry,
+    /// The output of `outbox dead-letters`
+    DeadLetters,
+    /// What a sink of `outbox` gets of an event
+    Cloudevent,
 }
 
 impl Which {
@@ -35,6 +49,13 @@ impl Which {
             Self::State => include_str!("../../schemas/state.schema.json"),
             Self::Sidecar => include_str!("../../schemas/managed-spawn.schema.json"),
             Self::Event => include_str!("../../schemas/event.schema.json"),
+            Self::Events => include_str!("../../schemas/events.schema.json"),
+            Self::Timeline => include_str!("../../schemas/timeline.schema.json"),
+            Self::OutboxStatus => include_str!("../../schemas/outbox-status.schema.json"),
+            Self::OutboxDrain => include_str!("../../schemas/outbox-drain.schema.json"),
+            Self::OutboxRetry => include_str!("../../schemas/outbox-retry.schema.json"),
+            Self::DeadLetters => include_str!("../../schemas/dead-letters.schema.json"),
+            Self::Cloudevent => include_str!("../../schemas/cloudevent.schema.json"),
         }
     }
 }

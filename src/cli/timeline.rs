@@ -11,7 +11,7 @@ use super::exit::{End, Outcome};
 /// Draw how each service stood over the last hours: healthy, up, waiting for its restart, or down
 ///
 /// A line for each service, a column for each equal part of the time; what is short shows all the same, for a column shows the
-/// worst that was in it. It is drawn from the journal, as far back as that goes. With --format json: {"from", "to", "items":
+/// worst that was in it. Where the locale is no UTF-8 one it is drawn in ASCII. It is drawn from the journal, as far back as that goes. With --format json: {"from", "to", "items":
 /// [{"service", "project", "spans": [{"from", "to", "standing"}]}]}; standing is healthy, up, backoff or down.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: minions managed timeline --hours 2")]
@@ -39,7 +39,7 @@ pub(super) fn run(args: Args, door: &Door) -> Outcome {
     } else if report.rows.is_empty() {
         door.ui.note("no service was up in that time");
     } else {
-        door.ui.data(view::timeline::report_text(&report, door.ui.table_style()))?;
+        door.ui.data(view::timeline::report_text(&report, door.ui.table_style(), door.ui.signs()))?;
     }
     Ok(End::Done)
 }

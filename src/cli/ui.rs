@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::base::error::{Error, Result};
 use crate::base::redact;
+use crate::view::timeline::Signs;
 use crate::view::{escape, table, wire};
 
 use super::diagnostics;
@@ -72,6 +73,11 @@ impl Ui {
             Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
         });
         table::Style { width: width.flatten(), color: self.color_stdout }
+    }
+
+    /// What pictures are drawn with: ASCII where the locale says that nothing else is shown.
+    pub(crate) fn signs(&self) -> Signs {
+        if speaks_utf8() { Signs::Blocks } else { Signs::Ascii }
     }
 
     /// Writes text to stdout, with nothing secret in it. A reader that is gone is no error.
@@ -199,6 +205,17 @@ fn is_terminal(stream: &impl IsTerminal) -> bool {
         return false;
     }
     stream.is_terminal()
+}
+
+/// Whether the locale is a UTF-8 one, by the first of the three variables that says anything (POSIX, 8.2). Where none does, as
+/// under cron and in most containers, UTF-8 is what files and terminals are in nowadays.
+#[expect(clippy::disallowed_methods, reason = "the environment is read at the doors")]
+fn speaks_utf8() -> bool {
+    let said = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
+    said.is_none_or(|said| {
+        let said = said.to_string_lossy().to_ascii_lowercase();
+        said.contains("utf-8") || said.contains("utf8")
+    })
 }
 
 /// Whether to paint: as asked, else not with a non-empty NO_COLOR, else on a terminal.

@@ -14,3 +14,4 @@ mod wire;
 pub use load::{Loaded, Source, from_bytes, load};
 pub use outbox::{HeaderValue, Outbox, Sink, Target, Webhook};
 pub use settings::{EnvPolicy, ExecutablePathPolicy, HealthcheckHosts, ListenerProof, LogLevel, Settings};
+pub use sinks::KINDS as SINK_KINDS;

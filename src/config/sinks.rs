@@ -25,7 +25,7 @@ pub(super) const TIMEOUT_SEC_RANGE: (f64, f64) = (0.1, 60.0);
 const SHOWN_CHARS_MAX: usize = 60;
 
 /// The words for what a sink is.
-pub(super) const KINDS: [&str; 3] = ["webhook", "command", "file"];
+pub const KINDS: [&str; 3] = ["webhook", "command", "file"];
 
 /// One key of a sink.
 pub(super) struct Key {

@@ -39,7 +39,9 @@ impl<'a> Line<'a> {
         let text = std::str::from_utf8(bytes).ok()?.strip_suffix(SUM_END)?;
         let (open, sum) = text.split_at_checked(text.len().checked_sub(SUM_DIGITS)?)?;
         let open = open.strip_suffix(SUM_OPENING)?;
-        if u32::from_str_radix(sum, 16).ok()? != crc32(open.as_bytes()) {
+        // As it is written, and no other way: the parser of numbers takes a sign and capitals too.
+        let is_written_so = sum.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+        if !is_written_so || u32::from_str_radix(sum, 16).ok()? != crc32(open.as_bytes()) {
             return None;
         }
         Self::of_open(open)

@@ -20,6 +20,7 @@ pub mod renew;
 pub mod restart;
 pub mod run_loop;
 pub mod runs;
+pub mod schemas;
 pub mod stop;
 pub mod sweep;
 pub mod table;

@@ -119,6 +119,9 @@ fn drained_one(report: &SinkReport) -> Value {
     })
 }
 
+/// The words of [`End`] in what `drain` prints, which nobody asks to end.
+pub(super) const ENDS: [&str; 5] = ["idle", "refused", "unready", "busy", "failed"];
+
 const fn word(end: &End) -> &'static str {
     match end {
         End::Idle => "idle",

@@ -12,10 +12,14 @@ use super::wire::line;
 
 /// As wide as a picture is where no terminal says otherwise.
 const WIDTH: usize = 80;
-/// Narrowest picture of a service.
+/// Narrowest picture of a service, before names are cut for it.
 const CELLS_MIN: usize = 10;
 /// Widest name; a longer one is cut.
 const NAME_MAX: usize = 24;
+/// Narrowest that names are cut to.
+const NAME_MIN: usize = 6;
+/// Blanks between a name and its picture.
+const GAP: usize = 2;
 
 /// `{"from", "to", "items": [{"service", "project", "spans": [{"from", "to", "standing"}]}]}`, times in epoch milliseconds.
 pub fn report_json(report: &Report) -> String {
@@ -31,47 +35,103 @@ fn row_json(row: &Row) -> Value {
     json!({ "service": row.service, "project": project, "spans": spans.collect::<Vec<_>>() })
 }
 
-/// The sign of a standing and its colour; the sign alone says it.
-const fn sign(standing: Standing) -> (&'static str, Paint) {
-    match standing {
-        Standing::Healthy => ("█", Paint::Good),
-        Standing::Up => ("▒", Paint::Plain),
-        Standing::Backoff => ("!", Paint::Doubtful),
-        Standing::Down => ("·", Paint::Plain),
+/// What a picture is drawn with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signs {
+    /// Blocks, which every font of a terminal has that shows UTF-8.
+    Blocks,
+    /// ASCII, for who shows nothing else.
+    Ascii,
+}
+
+impl Signs {
+    /// The sign of a standing; it says it without its colour.
+    const fn of(self, standing: Standing) -> &'static str {
+        match (self, standing) {
+            (Self::Blocks, Standing::Healthy) => "█",
+            (Self::Blocks, Standing::Up) => "▒",
+            (Self::Blocks, Standing::Down) => "·",
+            (Self::Ascii, Standing::Healthy) => "#",
+            (Self::Ascii, Standing::Up) => "+",
+            (Self::Ascii, Standing::Down) => ".",
+            (Self::Blocks | Self::Ascii, Standing::Backoff) => "!",
+        }
+    }
+
+    /// What stands for the rest of a name.
+    const fn cut(self) -> char {
+        match self {
+            Self::Blocks => '…',
+            Self::Ascii => '~',
+        }
     }
 }
 
-/// A line for each service, a line of time below, and what the signs mean.
-pub fn report_text(report: &Report, style: Style) -> String {
-    let longest = report.rows.iter().map(|row| row.service.width()).max().unwrap_or(0).min(NAME_MAX);
-    let cells = style.width.unwrap_or(WIDTH).saturating_sub(longest + 2).max(CELLS_MIN);
+const fn paint(standing: Standing) -> Paint {
+    match standing {
+        Standing::Healthy => Paint::Good,
+        Standing::Backoff => Paint::Doubtful,
+        Standing::Up | Standing::Down => Paint::Plain,
+    }
+}
+
+/// A line for each service, a line of time below, and what the signs mean. No line is wider than the style's width, as far as names
+/// of [`NAME_MIN`] letters and one sign fit into that.
+pub fn report_text(report: &Report, style: Style, signs: Signs) -> String {
+    let width = style.width.unwrap_or(WIDTH);
+    let room = width.saturating_sub(GAP + CELLS_MIN).max(NAME_MIN);
+    // Names are ASCII, and one column for each letter.
+    let longest = report.rows.iter().map(|row| row.service.width()).max().unwrap_or(0).min(NAME_MAX).min(room);
+    let indent = longest + GAP;
+    let cells = width.saturating_sub(indent).max(1);
     let mut text = String::new();
     for row in &report.rows {
-        let name: String = row.service.chars().take(longest).collect();
-        text.extend([format!("{name:longest$}  "), picture(&row.cells(cells), style.color), "\n".to_owned()]);
+        let name = shortened(&row.service, longest, signs);
+        text.extend([format!("{name:indent$}"), picture(&row.cells(cells), style.color, signs), "\n".to_owned()]);
     }
-    text.extend([" ".repeat(longest + 2), axis(report, cells), "\n".to_owned()]);
-    let legend: Vec<String> =
-        Standing::ALL.iter().map(|standing| format!("{} {}", sign(*standing).0, standing.word())).collect();
-    text.extend([" ".repeat(longest + 2), legend.join("  "), "\n".to_owned()]);
+    text.extend([" ".repeat(indent), axis(report, cells), "\n".to_owned()]);
+    text.extend([legend(indent, width, signs), "\n".to_owned()]);
     text
 }
 
-/// The cells, those of one colour painted together.
-fn picture(cells: &[Standing], color: bool) -> String {
-    let runs = cells.chunk_by(|a, b| a == b);
-    runs.map(|run| {
-        let (sign, paint) = sign(run[0]);
-        paint.on(&sign.repeat(run.len()), color)
-    })
-    .collect()
+fn shortened(name: &str, longest: usize, signs: Signs) -> String {
+    if name.width() <= longest {
+        return name.to_owned();
+    }
+    name.chars().take(longest.saturating_sub(1)).chain([signs.cut()]).collect()
 }
 
-/// `8h ago … now`, as wide as the cells.
+/// The cells, those of one colour painted together.
+fn picture(cells: &[Standing], color: bool, signs: Signs) -> String {
+    let runs = cells.chunk_by(|a, b| a == b);
+    runs.map(|run| paint(run[0]).on(&signs.of(run[0]).repeat(run.len()), color)).collect()
+}
+
+/// `8h ago … now`, as wide as the cells; of what does not fit, the end.
 fn axis(report: &Report, cells: usize) -> String {
-    let start = format!("{} ago", span::short(report.to.since(report.from)));
-    let room = cells.saturating_sub(start.len());
-    format!("{start}{:>room$}", "now")
+    let (start, end) = (format!("{} ago", span::short(report.to.since(report.from))), "now");
+    if start.len() + 1 + end.len() > cells {
+        return format!("{end:>cells$}").chars().take(cells).collect();
+    }
+    let room = cells - start.len();
+    format!("{start}{end:>room$}")
+}
+
+/// What the signs mean: below the picture, or where that is too narrow from the edge, on as many lines as it takes.
+fn legend(indent: usize, width: usize, signs: Signs) -> String {
+    let entries = Standing::ALL.map(|standing| format!("{} {}", signs.of(standing), standing.word()));
+    let whole = entries.join("  ");
+    if indent + whole.width() <= width {
+        return " ".repeat(indent) + &whole;
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for entry in entries {
+        match lines.last_mut().filter(|line| line.width() + 2 + entry.width() <= width) {
+            Some(line) => line.extend(["  ", &entry]),
+            None => lines.push(entry),
+        }
+    }
+    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -101,13 +161,37 @@ mod tests {
 
     #[test]
     fn a_picture_is_as_wide_as_the_terminal_and_explains_itself() {
-        let text = report_text(&report(), Style { width: Some(21), color: false });
+        let draw = |columns: usize, color, signs| report_text(&report(), Style { width: Some(columns), color }, signs);
         let expected = "db   ····▒▒▒▒▒▒▒▒····\n\
                         web  ████████!!██████\n     \
-                             8h ago       now\n     \
-                             █ healthy  ▒ up  ! backoff  · down\n";
-        assert_eq!(text, expected);
-        assert!(report_text(&report(), Style { width: Some(21), color: true }).contains("\x1b[33m!!\x1b[0m"));
+                             8h ago       now\n\
+                        █ healthy  ▒ up\n\
+                        ! backoff  · down\n";
+        assert_eq!(draw(21, false, Signs::Blocks), expected);
+        let expected = "db   ....++++++++....\n\
+                        web  ########!!######\n     \
+                             8h ago       now\n\
+                        # healthy  + up\n\
+                        ! backoff  . down\n";
+        assert_eq!(draw(21, false, Signs::Ascii), expected);
+        assert!(draw(21, true, Signs::Blocks).contains("\x1b[33m!!\x1b[0m"));
+        let wide = draw(48, false, Signs::Blocks);
+        assert_eq!(wide.lines().last(), Some("     █ healthy  ▒ up  ! backoff  · down"), "{wide}");
+    }
+
+    #[test]
+    fn whatever_the_width_no_line_is_wider_and_long_names_are_cut() {
+        let mut report = report();
+        report.rows[0].service = "a-service-with-a-name-of-forty-letters-x".to_owned();
+        for columns in NAME_MIN + GAP + 1..200 {
+            for signs in [Signs::Blocks, Signs::Ascii] {
+                let text = report_text(&report, Style { width: Some(columns), color: false }, signs);
+                let is_wide = |line: &str| line.width() > columns.max("! backoff".len());
+                assert!(!text.lines().any(is_wide), "{columns}: {text}");
+                assert_eq!(text.is_ascii(), signs == Signs::Ascii, "{text}");
+                assert!(text.contains(signs.cut()), "{columns}: {text}");
+            }
+        }
     }
 
     #[test]

@@ -62,6 +62,9 @@ fn schemas_are_printed_as_committed() {
     check(&["schema", "state"], "schemas/state.schema.json");
     check(&["schema", "config"], "schemas/config.schema.json");
     check(&["schema", "event"], "schemas/event.schema.json");
+    for output in minions_managed::view::schemas::OUTPUTS {
+        check(&["schema", output.word], &format!("schemas/{}.schema.json", output.word));
+    }
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -15,9 +14,19 @@ use crate::support::{World, wait_for};
 pub(crate) struct Seen(BTreeMap<u64, String>);
 
 impl Seen {
-    /// Reads all events and fails if one is missing, stands twice, has another number than before, or was shown before and
-    /// is gone; or if a record's generation has no event.
+    /// The same as [`Seen::expect_numbers`], and fails if a record's generation has no event: for when nobody writes.
     pub(crate) fn expect_whole(&mut self, world: &World, story: &str) -> Vec<Value> {
+        let items = self.expect_numbers(world, story);
+        for record in world.records() {
+            let is_of = |item: &&Value| item["service"] == record["name"] && item["generation"] == record["generation"];
+            assert!(items.iter().any(|item| is_of(&item)), "{story}: no event of {record}");
+        }
+        items
+    }
+
+    /// Reads all events and fails if one is missing, stands twice, has another number than before, or was shown before and
+    /// is gone.
+    pub(crate) fn expect_numbers(&mut self, world: &World, story: &str) -> Vec<Value> {
         let ran = world.run(&["events", "--after", "0", "--limit", "1000000", "--format", "json"]);
         assert!(ran.code == Some(0) && ran.stderr.is_empty(), "{story}: {ran:?}");
         let page = ran.json();
@@ -35,10 +44,6 @@ impl Seen {
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), items.len(), "{story}: every id is there once");
-        for record in world.records() {
-            let is_of = |item: &&Value| item["service"] == record["name"] && item["generation"] == record["generation"];
-            assert!(items.iter().any(|item| is_of(&item)), "{story}: no event of {record}");
-        }
         self.0 = now;
         items
     }
@@ -153,56 +158,6 @@ fn a_command_that_dies_while_it_closes_a_segment_or_lets_events_go_loses_none() 
         }
         assert_eq!(deaths, 3, "{} is reached", step.word());
     }
-}
-
-/// Numbers that look random and are the same in every run: xorshift64, from Marsaglia, "Xorshift RNGs" (2003).
-fn next(number: &mut u64) -> u64 {
-    *number ^= *number << 13;
-    *number ^= *number >> 7;
-    *number ^= *number << 17;
-    *number
-}
-
-/// Kills every other writer at some moment, until there are so many events.
-fn kill_writers(events: u64, mut seed: u64) {
-    let world = world(&json!({"journalSegmentBytes": 65536, "journalSegmentsMax": 1000}));
-    let mut seen = Seen::default();
-    let (mut round, mut deaths) = (0, 0);
-    while world.state()["seq"].as_u64().unwrap() < events {
-        round += 1;
-        let ttl = (10 + round % 1000).to_string();
-        // Two at a time: they wait for each other's lock.
-        let mut children: Vec<_> = (0..2)
-            .map(|_| {
-                let mut command = world.command(&["renew", "web", "--ttl", &ttl]);
-                command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts")
-            })
-            .collect();
-        if !next(&mut seed).is_multiple_of(4) {
-            std::thread::sleep(Duration::from_micros(next(&mut seed) % 40_000));
-            children[0].kill().expect("our own child");
-            deaths += 1;
-        }
-        for child in &mut children {
-            child.wait().expect("our own child");
-        }
-        if round % 25 == 0 {
-            seen.expect_whole(&world, &format!("seed {seed}, round {round}"));
-        }
-    }
-    let items = seen.expect_whole(&world, "at the end");
-    assert!(deaths > 0 && items.len() as u64 >= events, "{deaths} deaths");
-}
-
-#[test]
-fn writers_that_are_killed_at_any_moment_lose_no_event() {
-    kill_writers(150, 0x9e37_79b9_7f4a_7c15);
-}
-
-#[test]
-#[ignore = "takes minutes: part of the soak"]
-fn ten_thousand_events_survive_kills_of_their_writers() {
-    kill_writers(10_000, 0x2545_f491_4f6c_dd1d);
 }
 
 #[test]

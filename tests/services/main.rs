@@ -21,6 +21,8 @@ mod faults_state;
 mod healthchecks;
 mod idle;
 mod journal;
+mod journal_kills;
+mod journal_outputs;
 mod kills;
 mod liveness;
 mod lives;

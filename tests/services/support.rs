@@ -39,7 +39,18 @@ impl Ran {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let world = Self { dir: tempfile::Builder::new().prefix("mm-").tempdir().unwrap() };
+        Self::at(tempfile::Builder::new().prefix("mm-").tempdir().unwrap())
+    }
+
+    /// One whose files are in memory, where there is such a folder: for tests of many writes, of which no power cut is part.
+    pub(crate) fn in_memory() -> Self {
+        let mut builder = tempfile::Builder::new();
+        let builder = builder.prefix("mm-");
+        Self::at(builder.tempdir_in("/dev/shm").or_else(|_| builder.tempdir()).unwrap())
+    }
+
+    fn at(dir: tempfile::TempDir) -> Self {
+        let world = Self { dir };
         std::fs::create_dir_all(world.root()).unwrap();
         world.set(&json!({}));
         world.worktree("work");
