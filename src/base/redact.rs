@@ -215,7 +215,7 @@ impl DenyPatterns {
 
 /// Secrets that are known by their value: what denied keys of an environment hold. A service may print them, and what it printed is
 /// quoted in reports, alerts and events.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Secrets(Vec<String>);
 
 /// Shorter values are left alone: they stand in words that mean something else.
@@ -225,10 +225,16 @@ impl Secrets {
     /// Those of `env`.
     pub fn of<'a>(env: impl IntoIterator<Item = &'a (String, String)>, deny: &DenyPatterns) -> Self {
         let is_secret = |(key, value): &&(String, String)| value.len() >= SECRET_BYTES_MIN && deny.is_match(key);
-        let mut values: Vec<String> = env.into_iter().filter(is_secret).map(|(_, value)| value.clone()).collect();
+        Self::default().and(env.into_iter().filter(is_secret).map(|(_, value)| value.clone()))
+    }
+
+    /// These, and `values`, whatever they are called.
+    #[must_use]
+    pub fn and(mut self, values: impl IntoIterator<Item = String>) -> Self {
+        self.0.extend(values.into_iter().filter(|value| value.len() >= SECRET_BYTES_MIN));
         // One may be the beginning of another.
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        Self(values)
+        self.0.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        self
     }
 
     /// `text` without them, and without what [`urls`] hides.
@@ -410,6 +416,8 @@ mod tests {
         let env = env.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let hidden = Secrets::of(&env, &deny).hide("hunter2-long, hunter2x, short, 3001-3001, http://u:p@h");
         assert_eq!(hidden, "[redacted], [redacted]x, short, 3001-3001, http://[redacted]@h");
+        let more = Secrets::of(&env, &deny).and(["3001-3001-x".to_owned(), "short".to_owned()]);
+        assert_eq!(more.hide("3001-3001-x, hunter2, short"), "[redacted], [redacted], short");
     }
 
     #[test]

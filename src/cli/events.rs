@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::base::error::{Error, Kind};
-use crate::journal::{Filter, ReaderName};
+use crate::base::nearest::nearest;
+use crate::journal::{Filter, reader_name};
 use crate::ops::events::{self, Follower, Found, Request, Start};
 use crate::service::EventType;
 use crate::view;
@@ -54,7 +55,7 @@ pub(super) struct Args {
 
 /// Shows the events.
 pub(super) fn run(args: Args, door: &Door) -> Outcome {
-    let reader = args.reader.as_deref().map(ReaderName::parse).transpose()?;
+    let reader = args.reader.as_deref().map(reader_name).transpose()?;
     if let Some(kind) = args.kind.as_deref() {
         check_kind(kind)?;
     }
@@ -62,7 +63,7 @@ pub(super) fn run(args: Args, door: &Door) -> Outcome {
     let filter = Filter::new(args.service, args.project.as_deref(), args.kind);
     let start = match (args.after, &reader) {
         (Some(after), _) => Start::After(after),
-        (None, Some(reader)) => events::reader_start(&context.root, reader)?,
+        (None, Some(reader)) => events::reader_start(&context, reader)?,
         (None, None) => Start::Last,
     };
     let limit = args.limit.unwrap_or(if start == Start::Last { LAST } else { PAGE });
@@ -78,7 +79,8 @@ pub(super) fn run(args: Args, door: &Door) -> Outcome {
     } else {
         door.ui.data(view::events::table(&found.items, door.ui.table_style()))?;
     }
-    if let Some(reader) = reader.filter(|_| args.mark_read) {
+    // What nobody has taken from us nobody has read.
+    if let Some(reader) = reader.filter(|_| args.mark_read && door.ui.is_heard()) {
         events::mark_read(&context.root, &reader, found.next)?;
     }
     Ok(End::Done)
@@ -91,9 +93,13 @@ fn check_kind(kind: &str) -> Result<(), Error> {
     if EventType::ALL.iter().any(|known| is_known(&known)) {
         return Ok(());
     }
+    let families = EventType::ALL.iter().map(|known| known.word().split('.').next().unwrap_or_default());
+    let hint = match nearest(kind, EventType::ALL.iter().map(|known| known.word()).chain(families)) {
+        Some(near) => format!("nearest: `{near}`"),
+        None => "docs/events.md has them: service.healthy, service.exited, fatal …".to_owned(),
+    };
     let message = format!("`{}` is no type of event", kind.escape_debug());
-    Err(Error::new(Kind::Usage, "usage", message)
-        .with_hint("docs/events.md has them: service.healthy, service.exited, fatal …"))
+    Err(Error::new(Kind::Usage, "usage", message).with_hint(hint))
 }
 
 /// First what there is, then what comes.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::base::clock::EpochMs;
-use crate::journal::ReaderName;
+use crate::journal::reader_name;
 use crate::ops::attention;
 use crate::ops::list::{self, Filter, JsonListing, Listing};
 use crate::ops::trees::observe_memory;
@@ -65,7 +65,7 @@ pub(super) fn run(args: Args, door: &Door) -> Outcome {
     };
     // HTTP clients quote an etag; who passes it on may leave the quotes.
     let is_known = |etag: &str| known.as_deref().is_some_and(|known| known.trim_matches('"') == etag);
-    let reader = args.reader.as_deref().map(ReaderName::parse).transpose()?;
+    let reader = args.reader.as_deref().map(reader_name).transpose()?;
     let context = door.context()?;
     if let Some(reader) = reader {
         let listing = attention::run(&context, &filter, &reader)?;

@@ -10,8 +10,8 @@ use super::exit::{End, Outcome};
 
 /// Draw how each service stood over the last hours: healthy, up, waiting for its restart, or down
 ///
-/// A line for each service, a column for each equal part of the time; what is short shows all the same, for a column shows the
-/// worst that was in it. Where the locale is no UTF-8 one it is drawn in ASCII. It is drawn from the journal, as far back as that goes. With --format json: {"from", "to", "items":
+/// A line for each service, a column for each equal part of the time, and how it stands now; what is short shows all the same, for
+/// a column shows the worst that was in it. Where the locale is no UTF-8 one it is drawn in ASCII. It is drawn from the journal, as far back as that goes. With --format json: {"from", "to", "items":
 /// [{"service", "project", "spans": [{"from", "to", "standing"}]}]}; standing is healthy, up, backoff or down.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: minions managed timeline --hours 2")]

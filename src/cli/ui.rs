@@ -101,6 +101,11 @@ impl Ui {
         }
     }
 
+    /// Whether whoever reads stdout has taken all that was written to it so far.
+    pub(crate) fn is_heard(&self) -> bool {
+        !self.is_closed.get()
+    }
+
     /// Waits for `pause`, or until whoever reads stdout is gone. Says whether somebody still reads.
     pub(crate) fn wait_for_reader(&self, pause: Duration) -> bool {
         let stdout = io::stdout();

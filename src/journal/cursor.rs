@@ -16,6 +16,15 @@ const BYTES_MAX: u64 = 4 << 10;
 /// Who reads: a name like an agent's.
 pub type ReaderName = AgentName;
 
+/// Takes a reader's name; anything else is `reader-name-invalid` (exit 64).
+pub fn reader_name(text: &str) -> Result<ReaderName> {
+    ReaderName::parse(text).map_err(|error| {
+        let shown: String = text.chars().take(140).collect();
+        let message = format!("`{}` is no reader's name", shown.escape_debug());
+        Error { code: "reader-name-invalid", message, ..error }
+    })
+}
+
 /// A reader's place in the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {

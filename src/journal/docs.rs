@@ -59,9 +59,9 @@ printed, and `list --reader` says of each service whether its last event is befo
 `timeline` draws the last hours, a line for each service:
 
 ```text
-db   ····▒▒▒▒▒▒▒▒····
-web  ████████!!██████
-     8h ago       now
+db   ············▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒············  down
+web  ████████████████████████!!!!!!██████████████████  healthy
+     8h ago                                       now
      █ healthy  ▒ up  ! backoff  · down
 ```
 

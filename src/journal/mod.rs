@@ -15,7 +15,7 @@ mod scan;
 mod segments;
 mod timeline;
 
-pub use cursor::{Cursor, ReaderName};
+pub use cursor::{Cursor, ReaderName, reader_name};
 pub use diff::{Difference, drafts};
 pub use filter::Filter;
 pub use line::Line;

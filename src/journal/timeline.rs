@@ -157,7 +157,13 @@ impl Row {
         self.since = at;
     }
 
-    /// The worst standing of each of `cells` equal parts of the window: what is short shows all the same.
+    /// How it stands at the end of the window.
+    pub fn standing(&self) -> Standing {
+        self.last
+    }
+
+    /// The worst standing of each of `cells` equal parts of the window: what is short shows all the same. That it was not there
+    /// before it came is no concern.
     pub fn cells(&self, cells: usize) -> Vec<Standing> {
         let (Some(first), Some(last)) = (self.spans.first(), self.spans.last()) else { return Vec::new() };
         let whole = last.to.since(first.from).as_millis().max(1);
@@ -166,7 +172,8 @@ impl Row {
             let part = at.since(first.from).as_millis() * cells as u128;
             usize::try_from(part / whole).unwrap_or(usize::MAX)
         };
-        for span in &self.spans {
+        let is_before = |span: &Span| span.from == first.from && span.standing == Standing::Down;
+        for span in self.spans.iter().filter(|span| !is_before(span)) {
             // The end is no part of it.
             let end = EpochMs(span.to.0 - 1);
             for cell in worst.iter_mut().take(place(end) + 1).skip(place(span.from)) {
@@ -229,6 +236,16 @@ mod tests {
         let rows = rows(&[(50, ServiceHealthy), (149, ServiceBackoff), (150, ServiceHealthy)]);
         let words: Vec<&str> = rows[0].cells(4).into_iter().map(Standing::word).collect();
         assert_eq!(words, ["healthy", "backoff", "healthy", "healthy"]);
-        assert_eq!(rows[0].cells(1), [Standing::Backoff]);
+        assert_eq!((rows[0].cells(1), rows[0].standing()), (vec![Standing::Backoff], Standing::Healthy));
+    }
+
+    #[test]
+    fn who_has_just_come_is_not_down_and_who_has_just_gone_is() {
+        use EventType::{ServiceHealthy, ServiceStopped};
+        let words = |events: &[(i64, EventType)]| -> Vec<&str> {
+            rows(events)[0].cells(4).into_iter().map(Standing::word).collect()
+        };
+        assert_eq!(words(&[(199, ServiceHealthy)]), ["down", "down", "down", "healthy"]);
+        assert_eq!(words(&[(50, ServiceHealthy), (199, ServiceStopped)]), ["healthy", "healthy", "healthy", "down"]);
     }
 }

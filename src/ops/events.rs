@@ -63,8 +63,20 @@ pub fn run(context: &Context, request: &Request) -> Result<Found> {
 }
 
 /// Where `reader` goes on.
-pub fn reader_start(root: &Root, reader: &ReaderName) -> Result<Start> {
-    Cursor::read(root, reader).map(|cursor| Start::After(cursor.seq))
+pub fn reader_start(context: &Context, reader: &ReaderName) -> Result<Start> {
+    place_of(&Source::observe(context), context, reader).map(Start::After)
+}
+
+/// The number of the last event that `reader` has read. A place beyond the last event is that in another journal, which somebody has
+/// removed since: then all of this one is new.
+fn place_of(source: &Source, context: &Context, reader: &ReaderName) -> Result<u64> {
+    let Cursor { seq } = Cursor::read(&context.root, reader)?;
+    let last = source.last_seq()?;
+    if seq > last {
+        log::warn!("reader `{reader}` was at event {seq}, and the last one is {last}: it begins anew");
+        return Ok(0);
+    }
+    Ok(seq)
 }
 
 /// Marks that `reader` has read up to the event of number `seq`.
@@ -74,9 +86,10 @@ pub fn mark_read(root: &Root, reader: &ReaderName, seq: u64) -> Result<()> {
 
 /// The services that have had an event that `reader` has not read.
 pub fn unread(context: &Context, reader: &ReaderName) -> Result<HashSet<String>> {
-    let after = Cursor::read(&context.root, reader)?.seq;
+    let source = Source::observe(context);
+    let after = place_of(&source, context, reader)?;
     let mut services = HashSet::new();
-    Source::observe(context).scan(after, &mut |line| {
+    source.scan(after, &mut |line| {
         if !line.service.is_empty() && !services.contains(line.service) {
             services.insert(line.service.to_owned());
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::base::clock::EpochMs;
 use crate::base::json::Plain;
@@ -27,11 +27,11 @@ pub fn lines_json(items: &[String]) -> String {
 pub fn table(items: &[String], style: Style) -> String {
     let rows: Vec<[Cell; 5]> = items.iter().map(|item| row(item)).collect();
     let columns = [
-        Column::new("SEQ").left_out(1),
-        Column::new("TIME").whole(),
+        Column::new("SEQ").whole(),
+        Column::new("TIME").whole().left_out(2),
         Column::new("TYPE").whole(),
-        Column::new("SERVICE").cut_to(12),
-        Column::new("DETAILS"),
+        Column::new("SERVICE").cut_to(12).left_out(3),
+        Column::new("DETAILS").left_out(1),
     ];
     draw(columns, &rows, style)
 }
@@ -69,17 +69,19 @@ fn row(item: &str) -> [Cell; 5] {
     }
 }
 
-/// What there is to say beyond type and name, in a few words.
+/// What there is to say beyond type and name, in a few words; what matters most comes first, for the end may be cut.
 fn details(event: &Event) -> String {
     let mut words = Vec::new();
-    if !event.project.is_empty() {
-        words.push(format!("project {}", escape::line(&event.project)));
+    let is_dead = event.kind == EventType::DeliveryDead;
+    if is_dead {
+        words.push(refused(&event.data));
     }
-    for (key, value) in &event.data {
+    for (key, value) in event.data.iter().filter(|_| !is_dead) {
         match (key.as_str(), value) {
             (_, Value::Null) => {}
-            // `why` says it in words.
-            ("input", _) => {}
+            // `why` says it in words, and which life there was before is for programs.
+            ("input" | "previous", _) => {}
+            (_, Value::String(text)) if text.is_empty() => {}
             ("exit", exit) => words.push(ended(exit)),
             ("next_at", Value::Number(at)) => {
                 let wait = EpochMs(at.as_i64().unwrap_or(0)).since(event.at);
@@ -97,7 +99,20 @@ fn details(event: &Event) -> String {
     }
     // Of a start, its pid is also the reason.
     words.dedup();
+    if !event.project.is_empty() {
+        words.push(format!("project {}", escape::line(&event.project)));
+    }
     words.join(", ")
+}
+
+/// `sink hook refused event 7 (service.healthy of web) 12 times: it answered 500`.
+fn refused(data: &Map<String, Value>) -> String {
+    let text = |key: &str| escape::line(data.get(key).and_then(Value::as_str).unwrap_or_default());
+    let number = |key: &str| data.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let service = text("event_service");
+    let of = if service.is_empty() { String::new() } else { format!(" of {service}") };
+    let (sink, kind, error) = (text("sink"), text("event_type"), text("error"));
+    format!("sink {sink} refused event {} ({kind}{of}) {} times: {error}", number("event_seq"), number("failures"))
 }
 
 fn ended(exit: &Value) -> String {
@@ -157,6 +172,10 @@ mod tests {
             item(8, EventType::ServiceBackoff, json!({"next_at": 1_800_000_005_000_i64, "why": "a\u{1b}[31m"})),
         ];
         let text = table(&items, Style::default());
+        let dead = json!({"sink": "hook", "event": "evt-9", "event_seq": 9, "event_type": "service.healthy",
+            "event_service": "api", "failures": 12, "error": "it answered 500"});
+        let dead = details(&event_from_json(item(9, EventType::DeliveryDead, dead).parse().unwrap()).unwrap());
+        assert_eq!(dead, "sink hook refused event 9 (service.healthy of api) 12 times: it answered 500");
         let expected = "SEQ  TIME                 TYPE             SERVICE  DETAILS\n\
                         7    2027-01-15 08:00:00  service.exited   web      exit code 3, from running\n\
                         8    2027-01-15 08:00:00  service.backoff  web      again in 5s, a\\u{1b}[31m\n";

@@ -18,8 +18,10 @@ const CELLS_MIN: usize = 10;
 const NAME_MAX: usize = 24;
 /// Narrowest that names are cut to.
 const NAME_MIN: usize = 6;
-/// Blanks between a name and its picture.
+/// Blanks between a name, its picture, and the word behind it.
 const GAP: usize = 2;
+/// Narrowest picture that has a word behind it.
+const TOLD_CELLS_MIN: usize = 20;
 
 /// `{"from", "to", "items": [{"service", "project", "spans": [{"from", "to", "standing"}]}]}`, times in epoch milliseconds.
 pub fn report_json(report: &Report) -> String {
@@ -75,19 +77,26 @@ const fn paint(standing: Standing) -> Paint {
     }
 }
 
-/// A line for each service, a line of time below, and what the signs mean. No line is wider than the style's width, as far as names
-/// of [`NAME_MIN`] letters and one sign fit into that.
+/// A line for each service with how it stands now, a line of time below, and what the signs mean. No line is wider than the style's width, as far as names
+/// of six letters and one sign fit into that.
 pub fn report_text(report: &Report, style: Style, signs: Signs) -> String {
     let width = style.width.unwrap_or(WIDTH);
     let room = width.saturating_sub(GAP + CELLS_MIN).max(NAME_MIN);
     // Names are ASCII, and one column for each letter.
     let longest = report.rows.iter().map(|row| row.service.width()).max().unwrap_or(0).min(NAME_MAX).min(room);
     let indent = longest + GAP;
-    let cells = width.saturating_sub(indent).max(1);
+    let word = GAP + Standing::ALL.iter().map(|standing| standing.word().len()).max().unwrap_or(0);
+    let is_told = indent + TOLD_CELLS_MIN + word <= width;
+    let cells = width.saturating_sub(indent + if is_told { word } else { 0 }).max(1);
     let mut text = String::new();
     for row in &report.rows {
         let name = shortened(&row.service, longest, signs);
-        text.extend([format!("{name:indent$}"), picture(&row.cells(cells), style.color, signs), "\n".to_owned()]);
+        text.extend([format!("{name:indent$}"), picture(&row.cells(cells), style.color, signs)]);
+        if is_told {
+            let standing = row.standing();
+            text.extend([" ".repeat(GAP), paint(standing).on(standing.word(), style.color)]);
+        }
+        text.push('\n');
     }
     text.extend([" ".repeat(indent), axis(report, cells), "\n".to_owned()]);
     text.extend([legend(indent, width, signs), "\n".to_owned()]);
@@ -175,8 +184,11 @@ mod tests {
                         ! backoff  . down\n";
         assert_eq!(draw(21, false, Signs::Ascii), expected);
         assert!(draw(21, true, Signs::Blocks).contains("\x1b[33m!!\x1b[0m"));
-        let wide = draw(48, false, Signs::Blocks);
-        assert_eq!(wide.lines().last(), Some("     █ healthy  ▒ up  ! backoff  · down"), "{wide}");
+        let expected = "db   ············▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒············  down\n\
+                        web  ████████████████████████!!!!!!██████████████████  healthy\n     \
+                             8h ago                                       now\n     \
+                             █ healthy  ▒ up  ! backoff  · down\n";
+        assert_eq!(draw(62, false, Signs::Blocks), expected);
     }
 
     #[test]

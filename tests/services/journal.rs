@@ -275,6 +275,32 @@ fn a_reader_goes_on_where_it_was_and_list_says_what_it_has_not_read() {
     assert_eq!((read(&[]), attention("kay"), attention("ash")), (0, json!("read"), json!("unread")));
     renew(&world, 1).ended(0);
     assert_eq!((attention("kay"), read(&["--mark-read"]), attention("kay")), (json!("unread"), 1, json!("read")));
-    world.run(&["events", "--reader", "../up"]).ended(64);
+    let ran = world.run(&["events", "--reader", "../up"]).ended(64);
+    assert!(ran.stderr.contains("`../up` is no reader's name"), "{ran:?}");
     wait_for("its cursor is a file", || world.root().join("engine/managed-cursors/kay.json").is_file());
+}
+
+#[test]
+fn what_nobody_took_is_not_marked_as_read() {
+    let world = world(&json!({}));
+    let (reading, writing) = std::io::pipe().unwrap();
+    drop(reading);
+    let mut command = world.command(&["events", "--reader", "kay", "--mark-read", "--format", "json"]);
+    let status = command.stdout(writing).status().unwrap();
+    assert_eq!(status.code(), Some(0), "whoever read it is gone, which is no error");
+    assert!(!world.root().join("engine/managed-cursors/kay.json").exists());
+}
+
+#[test]
+fn a_reader_of_a_journal_that_is_gone_begins_anew() {
+    let world = world(&json!({}));
+    let cursor = world.root().join("engine/managed-cursors/kay.json");
+    std::fs::create_dir_all(cursor.parent().unwrap()).unwrap();
+    std::fs::write(&cursor, r#"{"version":1,"seq":4000,"at":1}"#).unwrap();
+    let read = || world.run(&["events", "--reader", "kay", "--mark-read", "--format", "json"]).ended(0);
+    let ran = read();
+    let items = ran.json()["items"].as_array().unwrap().len();
+    assert!(items > 2 && ran.stderr.contains("begins anew"), "{ran:?}");
+    let ran = read();
+    assert!(ran.json()["items"] == json!([]) && ran.stderr.is_empty(), "{ran:?}");
 }

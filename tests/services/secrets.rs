@@ -117,7 +117,7 @@ fn world() -> World {
     let world = World::new();
     let hook = format!("http://127.0.0.1:9/?token={}", plant("hookurl"));
     let headers = json!({"X-A": plant("header"), "Authorization": {"env": "HOOK_AUTH"}});
-    let complain = format!("cat >&2; echo http://u:{}@h >&2; exit 3", plant("complaint"));
+    let complain = format!("cat >&2; echo $X_API_KEY http://u:{}@h $HOOK_AUTH >&2; exit 3", plant("complaint"));
     world.set(&json!({
         "envKeyAllowlistPrefixes": ["MY_"], "passEnvKeys": ["PATH", "X_API_KEY"],
         "outbox": {"sinks": [

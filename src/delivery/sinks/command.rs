@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use crate::base::clock::monotonic;
+use crate::base::redact::Secrets;
 use crate::process::{kill_unreaped, resolve_program, seal_descriptors};
 use crate::service::EnvVars;
 
@@ -29,6 +30,7 @@ pub(super) struct Command {
     args: Vec<String>,
     cwd: PathBuf,
     env: EnvVars,
+    secrets: Secrets,
     limit: Duration,
 }
 
@@ -38,7 +40,8 @@ impl Command {
         let path = around.env.iter().find(|(key, _)| key == "PATH").map_or("", |(_, value)| value);
         let program =
             resolve_program(cmd, &around.root.to_string_lossy(), path).map_err(|why| Refusal::failed(words(&why)))?;
-        Ok(Self { program, args: args.to_vec(), cwd: around.root.to_owned(), env: around.env.clone(), limit })
+        let (env, secrets) = (around.env.clone(), around.secrets.clone());
+        Ok(Self { program, args: args.to_vec(), cwd: around.root.to_owned(), env, secrets, limit })
     }
 
     /// Runs it once with `message` and a line end on its stdin.
@@ -50,7 +53,8 @@ impl Command {
             return Err(Refusal::failed(format!("it did not end within {:.1?}", self.limit)));
         }
         let status = running.end().map_err(not_run)?;
-        judge(status, &running.said)
+        // Before it is cut, which could halve a secret.
+        judge(status, &self.secrets.hide(&String::from_utf8_lossy(&running.said)))
     }
 
     #[expect(clippy::disallowed_methods, reason = "a command sink is a command")]
@@ -79,14 +83,14 @@ impl Command {
     }
 }
 
-fn judge(status: ExitStatus, said: &[u8]) -> Result<(), Refusal> {
+fn judge(status: ExitStatus, said: &str) -> Result<(), Refusal> {
     let how = match (status.code(), status.signal()) {
         (Some(0), _) => return Ok(()),
         (Some(code), _) => format!("exit code {code}"),
         (None, Some(signal)) => format!("ended by signal {signal}"),
         (None, None) => "ended in an unknown way".to_owned(),
     };
-    let said = words(&String::from_utf8_lossy(said));
+    let said = words(&said);
     Err(Refusal::failed(if said.is_empty() { how } else { format!("{how}; stderr: `{said}`") }))
 }
 

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use crate::base::error::tells_nothing;
 use crate::base::excerpt::excerpt;
+use crate::base::redact::Secrets;
 use crate::config::{Sink, Target};
 use crate::service::EnvVars;
 
@@ -71,6 +72,8 @@ pub struct Surroundings<'a> {
     pub engine: &'a Path,
     /// The deliverer's environment.
     pub env: &'a EnvVars,
+    /// What of it no sentence may hold, whoever wrote it.
+    pub secrets: &'a Secrets,
 }
 
 impl Sender {
@@ -78,7 +81,7 @@ impl Sender {
     pub fn new(sink: &Sink, around: Surroundings<'_>) -> Result<Self, Refusal> {
         let limit = std::time::Duration::try_from_secs_f64(sink.timeout_sec).unwrap_or_default();
         let kind = match &sink.target {
-            Target::Webhook(target) => Kind::Webhook(webhook::Webhook::new(target, around.env, limit)?),
+            Target::Webhook(target) => Kind::Webhook(webhook::Webhook::new(target, around, limit)?),
             Target::Command { cmd, args } => Kind::Command(command::Command::new(cmd, args, around, limit)?),
             Target::File { path } => Kind::File(file::File::new(&around.root.join(path), around.engine)?),
         };

@@ -8,11 +8,12 @@ use ureq::Agent;
 use ureq::config::AutoHeaderValue;
 use ureq::http::Uri;
 
+use crate::base::redact::Secrets;
 use crate::config::{self, HeaderValue};
 use crate::service::EnvVars;
 
 use super::super::cloudevent::{MEDIA_TYPE, Message};
-use super::{Refusal, words};
+use super::{Refusal, Surroundings, words};
 
 /// How much of an answer's body is read before the connection is given up.
 const BODY_BYTES_MAX: u64 = 64 * 1024;
@@ -35,13 +36,14 @@ pub(super) struct Webhook {
     agent: Agent,
     url: Uri,
     headers: Vec<(String, String)>,
+    secrets: Secrets,
     redirects_max: usize,
     limit: Duration,
 }
 
 impl Webhook {
-    /// Finds its secrets in `env`. A delivery may take `limit`, redirects included one by one.
-    pub(super) fn new(target: &config::Webhook, env: &EnvVars, limit: Duration) -> Result<Self, Refusal> {
+    /// Finds its secrets in the environment. A delivery may take `limit`, redirects included one by one.
+    pub(super) fn new(target: &config::Webhook, around: Surroundings<'_>, limit: Duration) -> Result<Self, Refusal> {
         let invalid = |url: &str| Refusal::failed(format!("`{}` is no http address", words(&url)));
         let proxy = match &target.proxy {
             Some(url) => Some(ureq::Proxy::new(url).map_err(|_| invalid(url))?),
@@ -61,12 +63,15 @@ impl Webhook {
             .accept_encoding(AutoHeaderValue::None)
             .build();
         let headers = target.headers.iter().filter(|(name, _)| !OWN_HEADERS.contains(&&*name.to_ascii_lowercase()));
+        let headers: Vec<(String, String)> = headers
+            .map(|(name, value)| Ok((name.clone(), header(name, value, around.env)?)))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             agent: Agent::new_with_config(config),
             url: target.url.parse().map_err(|_| invalid(&target.url))?,
-            headers: headers
-                .map(|(name, value)| Ok((name.clone(), header(name, value, env)?)))
-                .collect::<Result<_, _>>()?,
+            // A receiver may say again what it was told.
+            secrets: around.secrets.clone().and(headers.iter().map(|(_, value)| value.clone())),
+            headers,
             redirects_max: if target.follow_redirects { REDIRECTS_MAX } else { 0 },
             limit,
         })
@@ -79,7 +84,9 @@ impl Webhook {
             let answer = self.post(&url, message)?;
             match (answer.status, answer.location) {
                 (200..=299 | STATUS_KNOWN, _) => return Ok(()),
-                (301 | 302 | 303 | 307 | 308, Some(next)) if self.redirects_max > 0 => url = joined(&url, &next)?,
+                (301 | 302 | 303 | 307 | 308, Some(next)) if self.redirects_max > 0 => {
+                    url = joined(&url, &next).ok_or_else(|| self.redirected_nowhere(&next))?;
+                }
                 (300..=399, _) if self.redirects_max == 0 => {
                     let words = format!("it answered {}, and redirects are not followed", answer.status);
                     return Err(Refusal::failed(words));
@@ -104,6 +111,11 @@ impl Webhook {
         // A body that stops, stalls or never ends changes nothing; its connection is not used again.
         io::copy(&mut body, &mut io::sink()).ok();
         Ok(answer)
+    }
+
+    fn redirected_nowhere(&self, next: &str) -> Refusal {
+        let next = words(&self.secrets.hide(next));
+        Refusal::failed(format!("it redirected to `{next}`, which is no http address"))
     }
 
     fn explain(&self, error: &ureq::Error) -> Refusal {
@@ -147,9 +159,8 @@ fn authority(url: &Uri) -> Option<String> {
     url.authority().map(|authority| authority.as_str().to_ascii_lowercase())
 }
 
-/// Where `next` leads from `url`: a http address, or a path of the same server.
-fn joined(url: &Uri, next: &str) -> Result<Uri, Refusal> {
-    let wrong = || Refusal::failed(format!("it redirected to `{}`, which is no http address", words(&next)));
+/// Where `next` leads from `url`: a http address, or a path of the same server. `None`: it is neither.
+fn joined(url: &Uri, next: &str) -> Option<Uri> {
     let absolute = match next.strip_prefix("//") {
         Some(rest) => format!("http://{rest}"),
         None if next.starts_with('/') => {
@@ -157,6 +168,6 @@ fn joined(url: &Uri, next: &str) -> Result<Uri, Refusal> {
         }
         None => next.to_owned(),
     };
-    let uri: Uri = absolute.parse().map_err(|_| wrong())?;
-    if uri.scheme_str() == Some("http") && uri.host().is_some() { Ok(uri) } else { Err(wrong()) }
+    let uri: Uri = absolute.parse().ok()?;
+    (uri.scheme_str() == Some("http") && uri.host().is_some()).then_some(uri)
 }

@@ -8,6 +8,7 @@ use crate::base::error::{Error, Result};
 use crate::base::files;
 use crate::base::ids::fill_random;
 use crate::base::lock::FileLock;
+use crate::base::redact::{DenyPatterns, Secrets};
 use crate::base::steps::{Step, reached};
 use crate::config::Sink;
 use crate::delivery::Source;
@@ -235,8 +236,9 @@ impl<S: Source> Work<'_, S> {
         if let Some(sender) = &mut self.sender {
             return sender.send(message);
         }
-        let root = &self.pass.context.root;
-        let around = Surroundings { root: root.dir(), engine: &root.engine(), env: &self.pass.context.env };
+        let Context { root, settings, env } = self.pass.context;
+        let secrets = Secrets::of(env, &DenyPatterns::new(&settings.env_key_deny_patterns));
+        let around = Surroundings { root: root.dir(), engine: &root.engine(), env, secrets: &secrets };
         self.sender.insert(Sender::new(self.pass.sink, around)?).send(message)
     }
 

@@ -96,7 +96,8 @@ fn judge_standing(standing: &Standing, now: EpochMs, findings: &mut Vec<Finding>
             .oldest_at
             .map_or_else(String::new, |at| format!(", the oldest of {} ago", span::short(now.since(at))));
         let waiting = counted(standing.waiting, "event waits", "events wait");
-        let message = format!("{waiting} for sink `{name}`{since}; it refused {} times: {why}", standing.failures);
+        let times = counted(usize::try_from(standing.failures).unwrap_or(usize::MAX), "time", "times");
+        let message = format!("{waiting} for sink `{name}`{since}; it refused the first {times}: {why}");
         findings
             .push(Area::Outbox.warning("sink-refuses", message).with_hint("minions managed outbox drain tries it now"));
     }
