@@ -96,6 +96,37 @@ impl Drop for FileLock {
     }
 }
 
+/// A lock that says no more than that its holder lives: the kernel lets it go with that one's last descriptor, however it ends and in
+/// whichever pid namespace it is. The descriptor is closed on exec.
+#[derive(Debug)]
+pub struct Lifeline {
+    _file: File,
+}
+
+impl Lifeline {
+    /// Holds the one at `path`, which is made if need be. Whoever looks at it in that moment is waited for.
+    pub fn hold(path: &Path) -> io::Result<Self> {
+        let file = open(path)?;
+        FileExt::lock_exclusive(&file)?;
+        Ok(Self { _file: file })
+    }
+
+    /// Whether somebody holds it; `None` if there is none.
+    pub fn observe_is_held(path: &Path) -> io::Result<Option<bool>> {
+        let file = match files::open_read(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // Shared, so that two who look are not in each other's way; gone with the descriptor.
+        match FileExt::try_lock_shared(&file) {
+            Ok(()) => Ok(Some(false)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Some(true)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// What was seen of a lock, without a trace of the look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sight {
@@ -330,6 +361,20 @@ mod tests {
         let error = first.check().unwrap_err();
         assert_eq!((error.kind.exit_code(), error.code), (7, "lock-lost"), "another's");
         second.check().unwrap();
+    }
+
+    #[test]
+    fn lifeline_is_held_until_its_holder_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        let check = |expected| assert_eq!(Lifeline::observe_is_held(&path).unwrap(), expected);
+        check(None);
+        let held = Lifeline::hold(&path).unwrap();
+        check(Some(true));
+        check(Some(true));
+        drop(held);
+        check(Some(false));
+        check(Some(false));
     }
 
     #[test]

@@ -254,7 +254,7 @@ mod tests {
 
     /// A service that runs and of which everything is true.
     fn running(name: &str) -> Seen {
-        let identity = |pid| Identity { pid, start_ticks: 1, boot_id: "b".into() };
+        let identity = |pid| Identity { pid, start_ticks: 1, boot_id: "b".into(), pid_namespace: None };
         let record = sample::record(Status::Running);
         let record = Record {
             name: name.into(),

@@ -74,7 +74,7 @@ mod tests {
     const NOW: EpochMs = EpochMs(1_000_000);
 
     fn identity(pid: u32) -> Identity {
-        Identity { pid, start_ticks: 1, boot_id: "b".into() }
+        Identity { pid, start_ticks: 1, boot_id: "b".into(), pid_namespace: None }
     }
 
     fn lease(pid: u32, expires_at: i64) -> Lease {

@@ -48,6 +48,6 @@ pub(crate) fn record(status: Status) -> Record {
 
 /// The same with the claim of a command that does `verb`.
 pub(crate) fn claimed(record: Record, verb: &str) -> Record {
-    let maker = Identity { pid: 7, start_ticks: 1, boot_id: "b".into() };
+    let maker = Identity { pid: 7, start_ticks: 1, boot_id: "b".into(), pid_namespace: None };
     Record { claim: Some(Claim { maker, verb: verb.into(), at: EpochMs(1) }), ..record }
 }

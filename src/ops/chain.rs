@@ -1,17 +1,24 @@
 //! What the shim of a record has done since it was written: the life that it is at, and how the record is to be for that. The
 //! follower and the sweep write it down; who only reads shows it. docs/design/restarts.md says why this is enough.
 
-use crate::base::clock::EpochMs;
+use std::time::Duration;
+
+use crate::base::clock::{EpochMs, pause};
 use crate::base::ids::Generation;
 use crate::base::root::Root;
 use crate::lifecycle::facts::{Death, Shim, words};
 use crate::lifecycle::transitions::{Illegal, Input, apply};
-use crate::process;
 use crate::service::{ExitRecord, Identity, Liveness, Process, Progress, Record, Status};
 use crate::state::{self, Ended, Next, Started};
 
+use super::elsewhere;
 use super::ending::read_shim_or;
 use super::facts;
+
+/// Between two looks whether a shim has judged the end of its service.
+const JUDGED_PAUSE: Duration = Duration::from_millis(2);
+/// A shim that does not in so many has been stopped itself.
+const JUDGED_LOOKS_MAX: usize = 50;
 
 /// What the files of a shim tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,9 +82,9 @@ pub fn observe(root: &Root, name: &str, generation: &Generation) -> Option<Told>
 
 /// What the shim of `record`, whose service is dead, is about.
 pub fn observe_shim(root: &Root, record: &Record) -> Shim {
-    let lives = |identity: &Identity| process::observe_liveness(identity) != Liveness::Dead;
     let Some(own) = &record.generation else { return Shim::Gone };
-    let Some(told) = observe(root, &record.name, own) else {
+    let lives = |identity: &Identity| elsewhere::observe(root, &record.name, Some(own), identity) != Liveness::Dead;
+    let Some(told) = observe_judged(root, record, own, lives) else {
         // Its folder was taken from it. It begins no other life, but it may still end what is left of this one.
         let is_there = record.process.as_ref().is_some_and(|process| lives(&process.shim));
         return if is_there { Shim::Same } else { Shim::Gone };
@@ -92,8 +99,25 @@ pub fn observe_shim(root: &Root, record: &Record) -> Shim {
         Stand::Up { process, at: _ } if told.generation != *own && lives(&process.service) => {
             Shim::Moved { generation: told.generation }
         }
+        // Nothing follows, and nobody will tell the record: the shim only ends what is left, which whoever ends the rest asks it to.
+        Stand::Over if told.last_exit.is_some() => Shim::Gone,
         Stand::Up { .. } | Stand::GaveUp { .. } | Stand::Over => Shim::Same,
     }
+}
+
+/// The same as [`observe`]. A service may be dead for a moment before its shim has written down how it ended and what follows, and
+/// whoever looks then would learn neither: so that is waited for.
+fn observe_judged(root: &Root, record: &Record, own: &Generation, lives: impl Fn(&Identity) -> bool) -> Option<Told> {
+    let mut told = observe(root, &record.name, own)?;
+    for _ in 0..JUDGED_LOOKS_MAX {
+        let Stand::Up { process, at: _ } = &told.stand else { break };
+        if lives(&process.service) || !lives(&process.shim) {
+            break;
+        }
+        pause(JUDGED_PAUSE);
+        told = observe(root, &record.name, own)?;
+    }
+    Some(told)
 }
 
 /// Whether the shim of `record` may have done something since it was written, as far as the record tells: nobody is at it, a

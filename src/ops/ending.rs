@@ -147,8 +147,8 @@ pub fn end_target(root: &Root, target: &Target, grace: Duration) -> Result<Optio
             end_marked(root, &target, identity.as_ref(), manners)?;
         }
         Way::Refuse => {
-            let why = std::io::Error::other("the process cannot be seen, so it cannot be proven to be ours");
-            return Err(unproven(&target.name, why));
+            let is_elsewhere = known.is_some_and(|process| process::is_elsewhere(&process.service));
+            return Err(if is_elsewhere { elsewhere(&target.name) } else { unseen(&target.name) });
         }
     }
     Ok(known_generation.and_then(|generation| read_exit(root, &name, &generation)))
@@ -273,6 +273,8 @@ fn manners(root: &Root, target: &Target, grace: Duration) -> Manners {
 fn end_marked(root: &Root, target: &Target, known: Option<&Identity>, manners: Manners) -> Result<()> {
     let generation = target.generation.as_ref();
     let group = generation.and_then(|generation| group(root, &target.name, generation));
+    // The pid of one in another pid namespace names nobody here; its mark does, where it can be seen.
+    let known = known.filter(|known| !process::is_elsewhere(known));
     let stopped = process::stop_marked(Remains { generation, known, group: group.as_ref() }, manners);
     match stopped.map_err(|error| unproven(&target.name, error))? {
         StopOutcome::Ended(_) => Ok(()),
@@ -287,6 +289,17 @@ fn unproven(name: &str, source: impl Into<Box<dyn std::error::Error + Send + Syn
     let message = format!("cannot tell which processes of service `{name}` are alive, so none was signalled");
     Error { source: Some(source.into()), ..Error::new(Kind::Unforeseen, "stop-unproven", message) }
         .with_hint("its record stays; run as the user who started it, with open files to spare (`ulimit -n`)")
+}
+
+fn unseen(name: &str) -> Error {
+    unproven(name, std::io::Error::other("the process cannot be seen, so it cannot be proven to be ours"))
+}
+
+fn elsewhere(name: &str) -> Error {
+    let message =
+        format!("service `{name}` runs in another pid namespace (a container's), so none of it was signalled");
+    Error::new(Kind::Unforeseen, "stop-elsewhere", message)
+        .with_hint("its record stays; call this there, or end that container and then sweep")
 }
 
 fn survivors(name: &str, why: &str) -> Error {

@@ -10,6 +10,7 @@ use crate::service::{Identity, Liveness, Record, Status};
 use crate::state;
 
 use super::chain;
+use super::elsewhere;
 use super::ending::{self, Target};
 
 /// Whether the service of `record` lives. One that was never spawned does not.
@@ -34,7 +35,7 @@ pub fn observe_shim(record: &Record) -> Liveness {
 
 /// Whether another command is at `record`.
 pub fn observe_turn(record: &Record) -> claim::Turn {
-    claim::turn(record, |claim| process::observe_liveness(&claim.maker))
+    claim::turn(record, |claim| elsewhere::observe_maker(record, claim, EpochMs::now()))
 }
 
 /// Nobody may work on `record` while another command is at it: `claimed` (exit 7).
@@ -68,10 +69,10 @@ pub fn for_accept(record: &Record) -> accept::Facts {
 
 /// What ending a generation asks about it.
 pub fn for_stop(root: &Root, target: &Target) -> stop::Facts {
-    let process = target.process.as_ref();
+    let observe_shim = |shim: &Identity| elsewhere::observe(root, &target.name, target.generation.as_ref(), shim);
     stop::Facts {
-        shim: process.map_or(Liveness::Dead, |process| process::observe_liveness(&process.shim)),
-        service: observe_target(target),
+        shim: target.process.as_ref().map_or(Liveness::Dead, |process| observe_shim(&process.shim)),
+        service: observe_target(root, target),
         is_clean: observe_is_clean(root, target),
     }
 }
@@ -80,7 +81,7 @@ pub fn for_stop(root: &Root, target: &Target) -> stop::Facts {
 pub fn for_sweep(root: &Root, record: &Record) -> sweep::Facts {
     let previous = match Target::previous(root, record) {
         None => Previous::Gone,
-        Some(older) => match observe_target(&older) {
+        Some(older) => match observe_target(root, &older) {
             Liveness::Dead => Previous::Gone,
             Liveness::Alive if ending::is_begun(root, &older) => Previous::Ending,
             Liveness::Alive => Previous::Alive,
@@ -91,7 +92,9 @@ pub fn for_sweep(root: &Root, record: &Record) -> sweep::Facts {
         // Most records are of services that live, and then nothing else need be asked.
         Liveness::Alive => (Life::Alive, Shim::Gone),
         Liveness::Dead | Liveness::Unknown => {
-            (observe_life(root, &Target::of(root, record)), chain::observe_shim(root, record))
+            // Its shim first: what it says of an end it has written down by then.
+            let shim = chain::observe_shim(root, record);
+            (observe_life(root, &Target::of(root, record)), shim)
         }
     };
     // Of what is healthy or was, only a stop or a sweep begins the end, and they write that down first.
@@ -112,7 +115,7 @@ pub fn observe_life(root: &Root, target: &Target) -> Life {
     if target.process.is_none() && target.legacy_pid.is_none() && !target.is_hidden {
         return Life::NotStarted;
     }
-    match observe_target(target) {
+    match observe_target(root, target) {
         Liveness::Alive => Life::Alive,
         Liveness::Unknown => Life::Unknown,
         Liveness::Dead => Life::Dead(observe_death(root, target)),
@@ -131,17 +134,23 @@ fn observe_death(root: &Root, target: &Target) -> Death {
     {
         return Death::Rebooted;
     }
+    if service.is_some_and(process::is_elsewhere) {
+        return Death::Gone;
+    }
     match service.map(|service| service.pid).or(target.legacy_pid) {
         Some(pid) if matches!(process::observe_identity(pid), Ok(Some(_))) => Death::Foreign { pid },
         Some(_) | None => Death::Gone,
     }
 }
 
-fn observe_target(target: &Target) -> Liveness {
+fn observe_target(root: &Root, target: &Target) -> Liveness {
     if target.is_hidden {
         return Liveness::Unknown;
     }
-    observe_process(target.process.as_ref().map(|process| &process.service), target.legacy_pid, target.started_at)
+    match &target.process {
+        Some(process) => elsewhere::observe(root, &target.name, target.generation.as_ref(), &process.service),
+        None => observe_process(None, target.legacy_pid, target.started_at),
+    }
 }
 
 /// Whether nothing of the generation can be left: its shim took its `shim.json` with it, which it does when it is alone

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::process::Table;
+use crate::process::{self, Table};
 use crate::service::Record;
 use crate::state::Document;
 
@@ -16,11 +16,13 @@ impl<'a> Families<'a> {
     pub(crate) fn observe(document: &'a Document) -> Self {
         let table = Table::observe().ok();
         let family = |record: &'a Record| {
-            let pids = record.process.iter().flat_map(|process| {
+            // Pids that count in another pid namespace are strangers' here.
+            let is_elsewhere = record.process.as_ref().is_some_and(|process| process::is_elsewhere(&process.service));
+            let pids = record.process.iter().filter(|_| !is_elsewhere).flat_map(|process| {
                 let below = table.as_ref().map(|table| table.descendants(process.shim.pid)).unwrap_or_default();
                 below.into_iter().map(|member| member.pid).chain([process.service.pid])
             });
-            (record, pids.chain(record.pid).collect())
+            (record, pids.chain(record.pid.filter(|_| !is_elsewhere)).collect())
         };
         Self { members: document.records.iter().map(family).collect() }
     }

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod demo_server;
 mod demo_stage;
 pub mod doctor;
+mod elsewhere;
 pub mod ending;
 pub mod ensure;
 pub mod events;

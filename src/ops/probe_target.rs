@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use crate::base::shared_look::SharedLook;
 use crate::health::Target;
-use crate::process::Table;
+use crate::process::{self, Table};
 use crate::service::{Identity, Record};
 use crate::state::Document;
 
@@ -40,7 +40,10 @@ impl<'a> Probing<'a> {
     ) -> T {
         let env = environment(record);
         // Whoever descends from the shim, or, without one, from the service itself.
-        let top = record.process.as_ref().map(|process| process.shim.pid).or(service.map(|service| service.pid));
+        // Who is in another pid namespace has a pid that is a stranger's here: then nothing is proven.
+        let service = service.filter(|service| !process::is_elsewhere(service));
+        let shim = record.process.as_ref().map(|process| &process.shim).filter(|shim| !process::is_elsewhere(shim));
+        let top = shim.or(service).map(|top| top.pid);
         let tree = || {
             let table = self.table.observe(|| Table::observe().ok());
             let below = top.and_then(|top| Some(table.as_ref().as_ref()?.descendants(top)));

@@ -61,7 +61,9 @@ impl Trees {
         }
         let shims = [record.process.as_ref(), record.previous.as_ref().and_then(|previous| previous.process.as_ref())];
         for process in shims.into_iter().flatten() {
-            members.remove(&process.shim.pid);
+            if self.living.get(&process.shim.pid).is_some_and(|living| living.is_same_as(&process.shim)) {
+                members.remove(&process.shim.pid);
+            }
             self.remove_follower(process, &mut members);
         }
         let mut members: Vec<u32> = members.into_iter().collect();
@@ -107,7 +109,7 @@ impl Trees {
 
     fn add_generation(&self, generation: Option<&Generation>, process: Option<&Process>, members: &mut HashSet<u32>) {
         for identity in process.into_iter().flat_map(|process| [&process.shim, &process.service]) {
-            if self.living.get(&identity.pid) == Some(identity) {
+            if self.living.get(&identity.pid).is_some_and(|living| living.is_same_as(identity)) {
                 self.add_family(identity.pid, members);
             }
         }

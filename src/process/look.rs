@@ -6,7 +6,7 @@ use crate::base::clock::EpochMs;
 use crate::base::ids::own_pid;
 use crate::service::{Identity, Liveness};
 
-use super::snapshot;
+use super::{namespace, snapshot};
 
 /// Contract section 5: a legacy record's process may have started up to this long after its `started_at`.
 const LEGACY_SLACK_MS: i64 = 2000;
@@ -20,14 +20,15 @@ pub fn boot_id() -> io::Result<&'static str> {
 pub fn observe_identity(pid: u32) -> io::Result<Option<Identity>> {
     let boot_id = boot_id()?.to_owned();
     let seen = snapshot::see(pid)?.filter(|seen| !seen.is_zombie);
-    Ok(seen.map(|seen| Identity { pid, start_ticks: seen.start_ticks, boot_id }))
+    let pid_namespace = namespace::own()?;
+    Ok(seen.map(|seen| Identity { pid, start_ticks: seen.start_ticks, boot_id, pid_namespace }))
 }
 
 /// The identity of a child of this process that has not been reaped, so that its pid is its own even as a zombie.
 pub fn observe_child_identity(pid: u32) -> io::Result<Identity> {
     let boot_id = boot_id()?.to_owned();
     let seen = snapshot::see(pid)?.ok_or_else(|| io::Error::other("the child is not in the process table"))?;
-    Ok(Identity { pid, start_ticks: seen.start_ticks, boot_id })
+    Ok(Identity { pid, start_ticks: seen.start_ticks, boot_id, pid_namespace: namespace::own()? })
 }
 
 /// The identity of this very process.
@@ -41,6 +42,10 @@ pub fn observe_liveness(identity: &Identity) -> Liveness {
         Ok(boot) if boot != identity.boot_id => return snapshot::of_another_boot(identity, boot),
         Ok(_) => {}
         Err(_) => return Liveness::Unknown,
+    }
+    // Under its pid is somebody else here, or nobody, and neither tells anything of it.
+    if !matches!(namespace::counts_here(identity), Ok(true)) {
+        return Liveness::Unknown;
     }
     match snapshot::see(identity.pid) {
         Ok(Some(seen)) if seen.start_ticks != identity.start_ticks || seen.is_zombie => Liveness::Dead,
@@ -107,6 +112,13 @@ mod tests {
         check(me.clone(), Liveness::Alive);
         check(Identity { start_ticks: me.start_ticks + 1, ..me.clone() }, Liveness::Dead);
         check(Identity { boot_id: "another".into(), ..me.clone() }, Liveness::Dead);
+        check(Identity { pid_namespace: None, ..me.clone() }, Liveness::Alive);
+        if let Some(here) = me.pid_namespace {
+            let elsewhere = Identity { pid_namespace: Some(here + 1), ..me.clone() };
+            check(elsewhere.clone(), Liveness::Unknown);
+            check(Identity { start_ticks: me.start_ticks + 1, ..elsewhere.clone() }, Liveness::Unknown);
+            check(Identity { boot_id: "another".into(), ..elsewhere }, Liveness::Dead);
+        }
         // Above every pid_max (proc(5)).
         check(Identity { pid: 1 << 30, ..me }, Liveness::Dead);
     }

@@ -14,6 +14,7 @@ mod itself;
 mod left;
 mod listeners;
 mod look;
+mod namespace;
 mod owners;
 mod places;
 mod resolve;
@@ -39,6 +40,7 @@ pub use look::{
     boot_id, observe_child_identity, observe_identity, observe_legacy_liveness, observe_liveness, own_identity,
     processors,
 };
+pub use namespace::is_elsewhere;
 pub use owners::{Portrait, observe_all_holders, observe_holders, observe_offspring, observe_portrait};
 pub use places::{Memory, OPEN_MAX, observe_cwd, observe_mark, observe_memory, observe_open, observe_program};
 pub use resolve::resolve_program;

@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn pids_that_mean_groups_are_nobody() {
         for pid in [0, u32::MAX, 1 << 31] {
-            let identity = Identity { pid, start_ticks: 1, boot_id: "b".into() };
+            let identity = Identity { pid, start_ticks: 1, boot_id: "b".into(), pid_namespace: None };
             assert!(matches!(hold(&identity), Err(SignalError::Gone)), "{pid}");
         }
     }

@@ -115,7 +115,7 @@ impl SpawnedShim {
             told => told?,
         }
         reached(Step::StartTold);
-        parse_answer(&self.hear()?, &self.identity.boot_id)
+        parse_answer(&self.hear()?, &self.identity)
     }
 
     fn tell(&mut self, word: &[u8]) -> io::Result<()> {
@@ -161,7 +161,8 @@ impl Drop for SpawnedShim {
     }
 }
 
-fn parse_answer(answer: &str, boot_id: &str) -> io::Result<ShimStart> {
+/// `shim` is who answers: its service is of the same boot and namespace.
+fn parse_answer(answer: &str, shim: &Identity) -> io::Result<ShimStart> {
     let line = answer.strip_suffix('\n').ok_or_else(|| io::Error::other("the shim ended before it answered"))?;
     if let Some(why) = line.strip_prefix("refused ") {
         return Ok(ShimStart::Refused(why.to_owned()));
@@ -172,9 +173,7 @@ fn parse_answer(answer: &str, boot_id: &str) -> io::Result<ShimStart> {
         .flatten()
         .filter(|_| words.next().is_none());
     match started {
-        Some((pid, start_ticks)) => {
-            Ok(ShimStart::Started { service: Identity { pid, start_ticks, boot_id: boot_id.to_owned() } })
-        }
+        Some((pid, start_ticks)) => Ok(ShimStart::Started { service: Identity { pid, start_ticks, ..shim.clone() } }),
         None => Err(io::Error::other(format!("the shim answered `{}`", line.escape_debug()))),
     }
 }
@@ -439,12 +438,13 @@ mod tests {
 
     #[test]
     fn answers_read_back_and_torn_ones_are_errors() {
-        let service = Identity { pid: 7, start_ticks: 99, boot_id: "b".into() };
+        let service = Identity { pid: 7, start_ticks: 99, boot_id: "b".into(), pid_namespace: Some(1) };
+        let shim = Identity { pid: 6, start_ticks: 98, ..service.clone() };
         for start in [ShimStart::Started { service }, ShimStart::Refused("no such file".into())] {
-            assert_eq!(parse_answer(&answer_line(&start), "b").expect("whole"), start);
+            assert_eq!(parse_answer(&answer_line(&start), &shim).expect("whole"), start);
         }
         for torn in ["", "started 7", "started 7 99", "started 7\n", "started 7 99 1\n", "hello\n"] {
-            assert!(parse_answer(torn, "b").is_err(), "{torn:?}");
+            assert!(parse_answer(torn, &shim).is_err(), "{torn:?}");
         }
     }
 }

@@ -9,8 +9,9 @@ use crate::service::Identity;
 
 use super::look::boot_id;
 use super::places::observe_mark;
-use super::snapshot;
+use super::snapshot::Seen;
 use super::spawn::{FOLLOWER_ARG0, SHIM_ARG0};
+use super::{namespace, snapshot};
 
 /// The process table at one moment.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub struct Table {
 impl Table {
     /// Looks at every process. A listing that does not contain this very process tells nothing and is an error.
     pub fn observe() -> io::Result<Self> {
-        let boot_id = boot_id()?;
+        let (boot_id, pid_namespace) = (boot_id()?, namespace::own()?);
         let me = own_pid();
         let mut table = Self { children: HashMap::new(), identities: Vec::new() };
         let mut has_me = false;
@@ -31,7 +32,8 @@ impl Table {
             if seen.is_zombie {
                 continue;
             }
-            let identity = Identity { pid: seen.pid, start_ticks: seen.start_ticks, boot_id: boot_id.to_owned() };
+            let Seen { pid, start_ticks, .. } = seen;
+            let identity = Identity { pid, start_ticks, boot_id: boot_id.to_owned(), pid_namespace };
             table.children.entry(seen.ppid).or_default().push(identity.clone());
             table.identities.push(identity);
         }
@@ -113,7 +115,28 @@ pub fn observe_shims(run: &Path) -> io::Result<Vec<(Identity, PathBuf)>> {
     let run_dir = |identity: &Identity| run_dir_of(identity.pid, SHIM_ARG0)?.strip_prefix(run).ok().map(Path::to_owned);
     let table = Table::observe()?;
     let shims = table.all().iter().filter_map(|identity| Some((identity.clone(), run_dir(identity)?)));
+    let shims = shims.filter(|(shim, _)| sees_the_same(shim.pid, run));
     Ok(shims.filter(|(shim, _)| !table.descendants(shim.pid).is_empty()).collect())
+}
+
+/// Whether the process sees at `path`, or what is left of that, the very folder that we see. One in a container may have a root of its own at
+/// the same path. Who cannot be asked does not count.
+#[cfg(linux_calls)]
+fn sees_the_same(pid: u32, path: &Path) -> bool {
+    #[cfg(debug_assertions)]
+    if crate::base::world::here().is_some() {
+        return true;
+    }
+    let Some((there, ours)) = path.ancestors().find_map(|path| Some((path, rustix::fs::stat(path).ok()?))) else {
+        return false;
+    };
+    let inside = PathBuf::from(format!("/proc/{pid}/root")).join(there.strip_prefix("/").unwrap_or(there));
+    rustix::fs::stat(inside).is_ok_and(|theirs| (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino))
+}
+
+#[cfg(not(linux_calls))]
+fn sees_the_same(_pid: u32, _path: &Path) -> bool {
+    true
 }
 
 /// Whether `pid` is a follower: a child of a shim, and no part of its service.

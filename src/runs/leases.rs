@@ -3,7 +3,7 @@
 //! together with the state's.
 //!
 //! `{"version":1,"leases":[{"agent":"ripley","run_id":"run-…","key":null,"status":"claimed","holder":{"pid":4711,"start_ticks":99,
-//! "boot_id":"…"},"since":1795172866000,"expires_at":1795172986000}]}`; of a blocked one `holder` and `expires_at` are null.
+//! "boot_id":"…","pid_namespace":4026531836},"since":1795172866000,"expires_at":1795172986000}]}`; of a blocked one `holder` and `expires_at` are null.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -109,7 +109,8 @@ impl Leases {
 
 fn entry_json(entry: &Entry) -> Value {
     let holder = entry.lease.as_ref().map(|Lease { holder, .. }| {
-        json!({ "pid": holder.pid, "start_ticks": holder.start_ticks, "boot_id": holder.boot_id })
+        let Identity { pid, start_ticks, boot_id, pid_namespace } = holder;
+        json!({ "pid": pid, "start_ticks": start_ticks, "boot_id": boot_id, "pid_namespace": pid_namespace })
     });
     json!({
         "agent": entry.agent,
@@ -139,6 +140,7 @@ fn entry_of(value: &Value) -> Option<Entry> {
             pid: u32::try_from(holder["pid"].as_u64()?).ok()?,
             start_ticks: holder["start_ticks"].as_u64()?,
             boot_id: holder["boot_id"].as_str()?.to_owned(),
+            pid_namespace: holder["pid_namespace"].as_u64(),
         };
         Some(Lease { holder, since, expires_at: time("expires_at")? })
     };
@@ -152,7 +154,7 @@ mod tests {
     use crate::base::error::Kind;
 
     fn entry(agent: &str, is_blocked: bool) -> Entry {
-        let holder = Identity { pid: 7, start_ticks: 9, boot_id: "b".into() };
+        let holder = Identity { pid: 7, start_ticks: 9, boot_id: "b".into(), pid_namespace: Some(3) };
         let lease = Lease { holder, since: EpochMs(1), expires_at: EpochMs(5) };
         Entry {
             agent: agent.into(),

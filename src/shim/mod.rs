@@ -63,13 +63,15 @@ pub fn main(run_dir: &Path) -> ExitCode {
         let launch = state::read_launch(run_dir).map_err(|error| crate::base::error::Error::from(error).chain())?;
         let launch = launch.ok_or_else(|| format!("`{}` holds no orders", run_dir.display()))?;
         let me = process::own_identity().map_err(|error| format!("the shim cannot see itself: {error}"))?;
+        // Who shares the root from another pid namespace cannot see us by our pid. It is held before anybody can know us.
+        let lifeline = me.pid_namespace.map(|_| state::hold_lifeline(run_dir)).transpose().map_err(service::noted)?;
         state::write_shim(run_dir, &me).map_err(service::noted)?;
         reached(Step::ShimNoted);
         let (service, identity) = Service::begin(run_dir, launch)?;
-        Ok((waiter, service, identity))
+        Ok((waiter, service, identity, lifeline))
     });
     match started {
-        Ok((waiter, service, identity)) => {
+        Ok((waiter, service, identity, _lifeline)) => {
             answer(&ShimStart::Started { service: identity });
             reached(Step::ShimAnswered);
             Shim::new(service, waiter).live()

@@ -13,6 +13,7 @@ use crate::base::clock::EpochMs;
 use crate::base::files::{self, Durability};
 use crate::base::ids::Generation;
 use crate::base::json::from_slice_to_depth;
+use crate::base::lock::Lifeline;
 use crate::base::root::{BARRED, Root};
 use crate::service::{EnvVars, ExitRecord, Identity, Progress, Record, RestartPolicy, StopSignal, is_kebab_case};
 
@@ -204,6 +205,8 @@ const LAUNCH: &str = "launch.json";
 const SHIM: &str = "shim.json";
 const SERVICE: &str = "service.json";
 const EXIT: &str = "exit.json";
+/// An empty file that the shim keeps locked for as long as it lives.
+const LIFELINE: &str = "lifeline";
 /// An empty file: its being there is all that it says.
 const ENDING: &str = "ending";
 /// What a shim has to write once its service runs, made while there was room: identity, service, exit.
@@ -302,6 +305,17 @@ pub fn read_exit(dir: &Path) -> Result<Option<ExitRecord>, Error> {
 fn its_generation(dir: &Path) -> Option<Generation> {
     let word = dir.file_name()?.to_str()?;
     Generation::parse(word.strip_suffix(BARRED).unwrap_or(word))
+}
+
+/// As a shim: from now on whoever shares the run folder `dir` can tell that this process lives, also from another pid namespace.
+pub fn hold_lifeline(dir: &Path) -> Result<Lifeline, Error> {
+    let path = dir.join(LIFELINE);
+    Lifeline::hold(&path).map_err(|error| Error::io(format!("cannot lock `{}`", path.display()), error))
+}
+
+/// Whether the shim of the run folder `dir` is proven gone by its lifeline, wherever it was. One of old had none, and then nothing is proven.
+pub fn is_lifeline_free(dir: &Path) -> bool {
+    matches!(Lifeline::observe_is_held(&dir.join(LIFELINE)), Ok(Some(false)))
 }
 
 /// Marks that somebody is about to end this generation.

@@ -20,9 +20,9 @@ pub use document::{DEPTH_MAX, Document, Malformed, VERSION};
 pub use error::Error;
 pub use etag::{etag, etag_of_array, etag_shown};
 pub use evidence::{
-    Ended, Evidence, Launch, Next, Started, is_ending, is_refused, mark_ending, observe_generations, read_all,
-    read_ended, read_exit, read_launch, read_one, read_service, read_shim, remove_shim, rewrite_launch, write_exit,
-    write_launch, write_reserves, write_service, write_shim,
+    Ended, Evidence, Launch, Next, Started, hold_lifeline, is_ending, is_lifeline_free, is_refused, mark_ending,
+    observe_generations, read_all, read_ended, read_exit, read_launch, read_one, read_service, read_shim, remove_shim,
+    rewrite_launch, write_exit, write_launch, write_reserves, write_service, write_shim,
 };
 pub use group::GroupCommit;
 pub use lives::{barred_life, newest_life, remove_lives};

@@ -27,6 +27,8 @@ mod kills;
 mod liveness;
 mod lives;
 mod many;
+#[cfg(target_os = "linux")]
+mod namespaces;
 #[cfg(debug_assertions)]
 mod pairs;
 mod policies;

@@ -58,46 +58,69 @@ pub(crate) fn await_orphans(world: &World) {
 
 /// Fails if the program's own invariants, by `doctor`, find anything wrong with a record.
 pub(crate) fn expect_no_finding(world: &World, story: &str) {
+    let found = findings(world);
+    assert!(found.is_empty(), "{story}: {found:#?}");
+}
+
+/// What they find.
+pub(crate) fn findings(world: &World) -> Vec<Value> {
     let report = world.run(&["doctor", "--format", "json"]).json();
     let may_lack_shim = weaker("a service whose shim is killed");
     let is_wrong = |one: &&Value| {
         let is_allowed = ["records-true", "record-unhealthy"].contains(&one["code"].as_str().unwrap());
         one["area"] == "records" && !is_allowed && !(may_lack_shim && one["code"] == "record-without-shim")
     };
-    let found: Vec<&Value> = report["findings"].as_array().unwrap().iter().filter(is_wrong).collect();
-    assert!(found.is_empty(), "{story}: {found:#?}");
+    report["findings"].as_array().unwrap().iter().filter(is_wrong).cloned().collect()
+}
+
+/// Whether `record` says why a service that may have no process has none, and when it may have one again.
+fn is_at_rest(record: &Value) -> bool {
+    let has_none = record["pid"].is_null() && record["process"].is_null();
+    let is_policed = record["restart"]["policy"].is_string() && record["restart"]["policy"] != "never";
+    let is_on_demand = record["activation"] == "on-demand";
+    let says_why = record["last_transition"]["why"].as_str().is_some_and(|why| !why.is_empty());
+    has_none
+        && match record["status"].as_str() {
+            // What waits for its next start has no process; its shim, if it has one, waits as well.
+            Some("backoff") => record["next_at"].is_i64(),
+            Some("stopped") => is_on_demand,
+            Some("failed") => (is_policed || is_on_demand) && says_why,
+            _ => false,
+        }
 }
 
 /// What is not as it should be, once nothing is under way any more.
-fn complaints(world: &World) -> Vec<String> {
+pub(crate) fn complaints(world: &World) -> Vec<String> {
     let mut complaints = Vec::new();
     let mut recorded = BTreeSet::new();
     let mut running = 0;
     let may_lack_shim = weaker("a service whose shim is killed");
     for record in world.records() {
         let name = record["name"].as_str().expect("a name").to_owned();
-        let generation = record["generation"].as_str().expect("a generation").to_owned();
+        // What has never been started has none.
+        let generation = record["generation"].as_str().unwrap_or_default().to_owned();
         for key in ["claim", "previous"] {
             if !record[key].is_null() {
                 complaints.push(format!("{name}: its `{key}` is left: {}", record[key]));
             }
         }
-        // What waits for its next start has no process; its shim, if it has one, waits as well.
-        let is_waiting = record["status"] == "backoff" && record["pid"].is_null() && record["next_at"].is_i64();
-        let is_running = record["status"] == "running"
-            && is_alive(pid_of(&record))
-            && (is_alive(shim_of(&record)) || may_lack_shim)
-            && variable(pid_of(&record), "MINIONS_MANAGED_GENERATION").as_deref() == Some(&generation);
-        running += usize::from(is_running);
-        if !is_running && !is_waiting {
-            complaints.push(format!("{name}: it is `{}`, and not as recorded: {record}", record["status"]));
-        }
+        let is_at_rest = is_at_rest(&record);
         let run_dir = world.root().join("engine/managed-run").join(&name).join(&generation);
-        // What is dead and waits for its next start has all that its shim left in its record.
-        if !is_waiting && !run_dir.join("launch.json").exists() {
+        let service = record["pid"].as_u64().is_some_and(|_| is_alive(pid_of(&record)));
+        let shim = record["process"].is_object() && is_alive(shim_of(&record));
+        let is_its_own = || variable(pid_of(&record), "MINIONS_MANAGED_GENERATION").as_deref() == Some(&generation);
+        let is_running = record["status"] == "running" && service && (shim || may_lack_shim) && is_its_own();
+        running += usize::from(is_running);
+        if !is_running && !is_at_rest {
+            let exit = std::fs::read_to_string(run_dir.join("exit.json")).unwrap_or_default();
+            let seen = format!("service alive: {service}, shim alive: {shim}, its exit: {exit}");
+            complaints.push(format!("{name}: it is `{}`, and not as recorded; {seen}: {record}", record["status"]));
+        }
+        // What has no process has all that its shim left in its record.
+        if !is_at_rest && !run_dir.join("launch.json").exists() {
             complaints.push(format!("{name}: its run folder is gone"));
         }
-        recorded.insert(generation);
+        recorded.extend(Some(generation).filter(|generation| !generation.is_empty()));
     }
     let living: BTreeSet<String> = world.live_generations().into_iter().collect();
     complaints.extend(living.difference(&recorded).map(|lost| format!("{lost} lives and is in no record")));

@@ -29,7 +29,12 @@ pub(crate) fn store(root: &Root) -> Store {
 
 /// The processes of a generation, with pids that nobody has.
 pub(crate) fn process(pid: u32) -> Process {
-    let identity = |pid| Identity { pid, start_ticks: 4711, boot_id: "3b7b5f1e-5a0b-4c0e-8f0a-0d1d0c8b7a11".into() };
+    let identity = |pid| Identity {
+        pid,
+        start_ticks: 4711,
+        boot_id: "3b7b5f1e-5a0b-4c0e-8f0a-0d1d0c8b7a11".into(),
+        pid_namespace: None,
+    };
     Process { service: identity(pid), shim: identity(pid + 1) }
 }
 

@@ -224,12 +224,18 @@ pub(crate) mod any {
     }
 
     fn identity() -> impl Strategy<Value = Identity> {
-        (pid(), any::<u64>(), text()).prop_map(|(pid, start_ticks, boot_id)| Identity { pid, start_ticks, boot_id })
+        let place = (text(), option::of(any::<u64>()));
+        (pid(), any::<u64>(), place).prop_map(|(pid, start_ticks, (boot_id, pid_namespace))| Identity {
+            pid,
+            start_ticks,
+            boot_id,
+            pid_namespace,
+        })
     }
 
     fn process() -> impl Strategy<Value = Process> {
         (identity(), pid(), any::<u64>()).prop_map(|(service, pid, start_ticks)| {
-            let shim = Identity { pid, start_ticks, boot_id: service.boot_id.clone() };
+            let shim = Identity { pid, start_ticks, ..service.clone() };
             Process { service, shim }
         })
     }

@@ -2,8 +2,11 @@
 //! renames files.
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Result};
 use crate::base::files::{self, Durability};
 use crate::base::ids::AgentName;
@@ -16,8 +19,10 @@ use super::Acceptance;
 use super::decide::SIDECAR_BYTES_MAX;
 
 /// How the name of a sidecar that is being moved aside begins and ends; between stand the pid and the start time of whoever
-/// moves it.
+/// moves it, and the pid namespace that the pid counts in.
 const HELD: (&str, &str) = (".managed-spawn.", ".deciding");
+/// A sidecar has such a name between two renames; who is so much slower is gone.
+const ELSEWHERE_MAX: Duration = Duration::from_secs(600);
 
 /// Moves the decided sidecar to `to`. An agent may have written another one meanwhile: that one stays in place, to be
 /// decided in its turn, and `to` gets what was decided.
@@ -45,20 +50,39 @@ pub(super) fn move_aside(acceptance: &Acceptance<'_>, decided: &[u8], to: &Path)
 
 /// A name beside the sidecar that only `maker` uses.
 fn held_name(from: &Path, maker: &Identity) -> PathBuf {
-    from.with_file_name(format!("{}{}.{}{}", HELD.0, maker.pid, maker.start_ticks, HELD.1))
+    let namespace = maker.pid_namespace.map(|namespace| format!(".{namespace}")).unwrap_or_default();
+    from.with_file_name(format!("{}{}.{}{namespace}{}", HELD.0, maker.pid, maker.start_ticks, HELD.1))
 }
 
-/// Whether the name is one that a process used which is gone. One that cannot be judged counts as alive.
-fn is_abandoned(name: &str) -> bool {
-    let maker = name.strip_prefix(HELD.0).and_then(|name| name.strip_suffix(HELD.1)).and_then(|maker| {
-        let (pid, start_ticks) = maker.split_once('.')?;
-        Some(Identity {
-            pid: pid.parse().ok()?,
-            start_ticks: start_ticks.parse().ok()?,
-            boot_id: process::boot_id().ok()?.to_owned(),
-        })
-    });
-    maker.is_some_and(|maker| process::observe_liveness(&maker) == Liveness::Dead)
+/// Whether `path` is one that a process used which is gone. One that cannot be judged counts as alive; nothing tells of one in
+/// another pid namespace, which has what it holds for a moment only.
+fn is_abandoned(path: &Path) -> bool {
+    let Some(maker) = path.file_name().and_then(|name| name.to_str()).and_then(maker_of) else { return false };
+    match process::observe_liveness(&maker) {
+        Liveness::Dead => true,
+        Liveness::Alive => false,
+        Liveness::Unknown => process::is_elsewhere(&maker) && held_for(path).is_some_and(|span| span > ELSEWHERE_MAX),
+    }
+}
+
+/// Since when a sidecar has the name that it has, by the system's clock.
+fn held_for(path: &Path) -> Option<Duration> {
+    let renamed_at = EpochMs(std::fs::metadata(path).ok()?.ctime().checked_mul(1000)?);
+    Some(EpochMs::now().since(renamed_at))
+}
+
+/// Who uses that name.
+fn maker_of(name: &str) -> Option<Identity> {
+    name.strip_prefix(HELD.0).and_then(|name| name.strip_suffix(HELD.1)).and_then(|maker| {
+        let mut parts = maker.split('.');
+        let (pid, start_ticks) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let pid_namespace = match parts.next() {
+            Some(namespace) => Some(namespace.parse().ok()?),
+            None => None,
+        };
+        let boot_id = process::boot_id().ok()?.to_owned();
+        Some(Identity { pid, start_ticks, boot_id, pid_namespace })
+    })
 }
 
 /// The sidecars in the folder of `agent` that commands have left which died while they moved them aside.
@@ -74,7 +98,7 @@ fn abandoned(root: &Root, agent: &AgentName) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in entries {
         let entry = entry?;
-        if entry.file_name().to_str().is_some_and(is_abandoned) {
+        if is_abandoned(&entry.path()) {
             found.push(entry.path());
         }
     }

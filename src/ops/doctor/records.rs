@@ -256,7 +256,7 @@ mod tests {
     const NOW: EpochMs = EpochMs(1_800_000_000_000);
 
     fn healthy() -> Seen {
-        let identity = |pid| Identity { pid, start_ticks: 1, boot_id: "b".into() };
+        let identity = |pid| Identity { pid, start_ticks: 1, boot_id: "b".into(), pid_namespace: None };
         let record = Record {
             generation: Some(Generation::new(NOW)),
             alive: true,

@@ -1,6 +1,6 @@
 //! The lease's file: taken, prolonged and given back under the lock of the state, so that of two who want it one gets it.
 //!
-//! One line: `{"version":1,"pid":4711,"start_ticks":99,"boot_id":"…","since":1795172866000,"expires_at":1795172986000}`.
+//! One line: `{"version":1,"pid":4711,"start_ticks":99,"boot_id":"…","pid_namespace":4026531836,"since":1795172866000,"expires_at":1795172986000}`.
 
 use std::time::Duration;
 
@@ -118,6 +118,7 @@ fn parse(bytes: &[u8]) -> Option<Lease> {
         pid: u32::try_from(object.get("pid")?.as_u64()?).ok()?,
         start_ticks: object.get("start_ticks")?.as_u64()?,
         boot_id: object.get("boot_id")?.as_str()?.to_owned(),
+        pid_namespace: object.get("pid_namespace").and_then(serde_json::Value::as_u64),
     };
     Some(Lease { holder, since: time("since")?, expires_at: time("expires_at")? })
 }
@@ -129,6 +130,7 @@ fn write(root: &Root, lease: &Lease) -> Result<()> {
         "pid": holder.pid,
         "start_ticks": holder.start_ticks,
         "boot_id": holder.boot_id,
+        "pid_namespace": holder.pid_namespace,
         "since": since.0,
         "expires_at": expires_at.0,
     });
@@ -164,7 +166,7 @@ mod tests {
         let root = Root::at(dir.path());
         assert_eq!(read(&root).unwrap(), None);
         files::create_dir(&root.engine()).unwrap();
-        let holder = Identity { pid: 7, start_ticks: 99, boot_id: "b".into() };
+        let holder = Identity { pid: 7, start_ticks: 99, boot_id: "b".into(), pid_namespace: None };
         let lease = Lease { holder, since: EpochMs(1), expires_at: EpochMs(2) };
         write(&root, &lease).unwrap();
         assert_eq!(read(&root).unwrap(), Some(lease));

@@ -135,16 +135,20 @@ pub(in crate::state) struct ShimFile {
     pid: Pid,
     start_ticks: u64,
     boot_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pid_namespace: Option<u64>,
 }
 
 impl ShimFile {
     pub(in crate::state) fn new(shim: &Identity) -> Self {
-        Self { version: VERSION, pid: Pid(shim.pid), start_ticks: shim.start_ticks, boot_id: shim.boot_id.clone() }
+        let Identity { pid, start_ticks, boot_id, pid_namespace } = shim.clone();
+        Self { version: VERSION, pid: Pid(pid), start_ticks, boot_id, pid_namespace }
     }
 
     pub(in crate::state) fn into_identity(self) -> Result<Identity, String> {
         known(self.version)?;
-        Ok(Identity { pid: self.pid.0, start_ticks: self.start_ticks, boot_id: self.boot_id })
+        let Self { version: _, pid, start_ticks, boot_id, pid_namespace } = self;
+        Ok(Identity { pid: pid.0, start_ticks, boot_id, pid_namespace })
     }
 }
 
@@ -157,19 +161,24 @@ pub(in crate::state) struct ServiceFile {
     boot_id: String,
     started_at: i64,
     generation: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pid_namespace: Option<u64>,
 }
 
 impl ServiceFile {
     pub(in crate::state) fn new(started: &Started) -> Self {
-        let Identity { pid, start_ticks, boot_id } = started.service.clone();
+        let Identity { pid, start_ticks, boot_id, pid_namespace } = started.service.clone();
         let generation = Some(started.generation.to_string());
-        Self { version: VERSION, pid: Pid(pid), start_ticks, boot_id, started_at: started.at.0, generation }
+        let started_at = started.at.0;
+        Self { version: VERSION, pid: Pid(pid), start_ticks, boot_id, started_at, generation, pid_namespace }
     }
 
     /// `its_own` is the generation of a file that does not say.
     pub(in crate::state) fn into_started(self, its_own: Option<Generation>) -> Result<Started, String> {
         known(self.version)?;
-        let service = Identity { pid: self.pid.0, start_ticks: self.start_ticks, boot_id: self.boot_id };
+        let Self { pid, start_ticks, boot_id, pid_namespace, .. } = &self;
+        let (pid, start_ticks, boot_id) = (pid.0, *start_ticks, boot_id.clone());
+        let service = Identity { pid, start_ticks, boot_id, pid_namespace: *pid_namespace };
         let generation = generation(self.generation)?.or(its_own).ok_or("no generation")?;
         Ok(Started { service, at: EpochMs(self.started_at), generation })
     }

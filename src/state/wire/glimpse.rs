@@ -104,6 +104,7 @@ impl<'a> Glimpse<'a> {
                 pid: process.pid.0,
                 start_ticks: process.start_ticks,
                 boot_id: process.boot_id.0.into_owned(),
+                pid_namespace: process.pid_namespace,
             }),
             started_at: facts.started_at.map(EpochMs),
             env_keys,
@@ -164,6 +165,7 @@ struct ServiceFacts<'a> {
     start_ticks: u64,
     #[serde(borrow)]
     boot_id: Key<'a>,
+    pid_namespace: Option<u64>,
 }
 
 /// The keys of an environment.

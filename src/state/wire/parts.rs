@@ -61,15 +61,16 @@ impl<'de> Deserialize<'de> for Pid {
     }
 }
 
-/// An identity from its three values; the first two are named by their keys.
+/// An identity from its values; the first two are named by their keys, the last two are where they count.
 fn identity(
     pid_key: &str,
     pid: Option<Pid>,
     ticks_key: &str,
     start_ticks: Option<u64>,
-    boot_id: String,
+    (boot_id, pid_namespace): (String, Option<u64>),
 ) -> Result<Identity, String> {
-    Ok(Identity { pid: required(pid, pid_key)?.0, start_ticks: required(start_ticks, ticks_key)?, boot_id })
+    let (pid, start_ticks) = (required(pid, pid_key)?.0, required(start_ticks, ticks_key)?);
+    Ok(Identity { pid, start_ticks, boot_id, pid_namespace })
 }
 
 /// The same, borrowed, for writing.
@@ -181,14 +182,15 @@ object! {
         boot_id "boot_id": String,
         shim_pid "shim_pid": Pid,
         shim_start_ticks "shim_start_ticks": u64,
+        pid_namespace "pid_namespace": u64,
     }
 }
 
 impl ProcessIn {
     pub(super) fn into_parts(self) -> Result<(Process, Unknown), String> {
-        let boot_id = required(self.boot_id, "boot_id")?;
-        let shim = identity("shim_pid", self.shim_pid, "shim_start_ticks", self.shim_start_ticks, boot_id.clone())?;
-        let service = identity("pid", self.pid, "start_ticks", self.start_ticks, boot_id)?;
+        let place = (required(self.boot_id, "boot_id")?, self.pid_namespace);
+        let shim = identity("shim_pid", self.shim_pid, "shim_start_ticks", self.shim_start_ticks, place.clone())?;
+        let service = identity("pid", self.pid, "start_ticks", self.start_ticks, place)?;
         Ok((Process { service, shim }, self.unknown))
     }
 }
@@ -204,6 +206,9 @@ impl Serialize for ProcessOut<'_> {
         map.serialize_entry("boot_id", &service.boot_id)?;
         map.serialize_entry("shim_pid", &shim.pid)?;
         map.serialize_entry("shim_start_ticks", &shim.start_ticks)?;
+        if let Some(pid_namespace) = service.pid_namespace {
+            map.serialize_entry("pid_namespace", &pid_namespace)?;
+        }
         rest(map, self.1)
     }
 }
@@ -216,13 +221,14 @@ object! {
         boot_id "boot_id": String,
         verb "verb": String,
         at "at": i64,
+        pid_namespace "pid_namespace": u64,
     }
 }
 
 impl ClaimIn {
     pub(super) fn into_parts(self) -> Result<(Claim, Unknown), String> {
-        let boot_id = required(self.boot_id, "boot_id")?;
-        let maker = identity("pid", self.pid, "start_ticks", self.start_ticks, boot_id)?;
+        let place = (required(self.boot_id, "boot_id")?, self.pid_namespace);
+        let maker = identity("pid", self.pid, "start_ticks", self.start_ticks, place)?;
         let at = EpochMs(required(self.at, "at")?);
         Ok((Claim { maker, verb: required(self.verb, "verb")?, at }, self.unknown))
     }
@@ -238,6 +244,9 @@ impl Serialize for ClaimOut<'_> {
         map.serialize_entry("boot_id", &self.0.maker.boot_id)?;
         map.serialize_entry("verb", &self.0.verb)?;
         map.serialize_entry("at", &self.0.at.0)?;
+        if let Some(pid_namespace) = self.0.maker.pid_namespace {
+            map.serialize_entry("pid_namespace", &pid_namespace)?;
+        }
         rest(map, self.1)
     }
 }
