@@ -6,10 +6,13 @@
 //! mark, kills at once whoever forks faster than anybody can look, and tells when none is left. Where there is none, or its
 //! shim is an older one, processes are found by looking at all of them.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::base::clock::EpochMs;
 use crate::base::files;
 use crate::base::ids::Generation;
 
@@ -19,6 +22,8 @@ use super::spawn::lives_if_born_in;
 const LINK: &str = "cgroup";
 /// How our groups' names begin; the generation follows.
 const PREFIX: &str = "minions-";
+/// A group is locked by its shim right after it was made; one that is not after so long has none.
+const ABANDONED_MIN: Duration = Duration::from_secs(60);
 /// Where systems mount the file system of version 2: alone, or beside version 1.
 #[cfg(linux_calls)]
 const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
@@ -32,6 +37,8 @@ pub struct Cgroup {
     dir: PathBuf,
     /// It was killed: see [`Cgroup::is_for_births`].
     is_spent: Cell<bool>,
+    /// The shim keeps its folder locked for as long as it lives, so that nobody takes an empty group for one that was left behind.
+    lifeline: RefCell<Option<OwnedFd>>,
 }
 
 impl Cgroup {
@@ -48,7 +55,7 @@ impl Cgroup {
             drop(files::remove(&link));
             return None;
         }
-        let group = Self { dir, is_spent: Cell::new(false) };
+        let group = Self { lifeline: RefCell::new(lock(&dir)), ..Self::at(dir) };
         if !lives_if_born_in(&group.dir) {
             group.remove();
             drop(files::remove(&link));
@@ -62,7 +69,28 @@ impl Cgroup {
         let dir = std::fs::read_link(run_dir.join(LINK)).ok()?;
         // Whatever somebody else may have put there.
         let first = dir.file_name()?.to_str()?.strip_prefix(PREFIX).and_then(Generation::parse)?;
-        (first.is_kin(generation) && is_group(&dir)).then(|| Self { dir, is_spent: Cell::new(false) })
+        (first.is_kin(generation) && is_group(&dir)).then(|| Self::at(dir))
+    }
+
+    fn at(dir: PathBuf) -> Self {
+        Self { dir, is_spent: Cell::new(false), lifeline: RefCell::new(None) }
+    }
+
+    /// Removes the empty groups of this user, among those where this process would make its own, whose shims were killed and have
+    /// left no run folder by which somebody else could find them. A group that is in use stays: the kernel removes only empty ones, and of those
+    /// a living shim's is locked.
+    pub fn remove_abandoned() {
+        #[cfg(debug_assertions)]
+        if crate::base::world::here().is_some() {
+            return;
+        }
+        let inside = own_group().into_iter().filter_map(|above| std::fs::read_dir(above).ok()).flatten().flatten();
+        let is_named = |dir: &Path| {
+            let word = dir.file_name().and_then(|name| name.to_str()?.strip_prefix(PREFIX));
+            word.is_some_and(|word| Generation::parse(word).is_some())
+        };
+        let dirs = inside.map(|entry| entry.path()).filter(|dir| is_named(dir) && is_abandoned(dir));
+        dirs.for_each(|dir| Self::at(dir).remove());
     }
 
     /// Its folder.
@@ -77,6 +105,7 @@ impl Cgroup {
             self.remove();
             let is_anew = rustix::fs::mkdir(&self.dir, rustix::fs::Mode::RWXU).is_ok() && lives_if_born_in(&self.dir);
             self.is_spent.set(!is_anew);
+            *self.lifeline.borrow_mut() = lock(&self.dir);
         }
         !self.is_spent.get()
     }
@@ -110,6 +139,20 @@ impl Cgroup {
         }
         let _ = rustix::fs::rmdir(&self.dir);
     }
+}
+
+/// Locks the folder, and never waits for it; `None`: somebody else has.
+fn lock(dir: &Path) -> Option<OwnedFd> {
+    use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
+    let folder = open(dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    flock(&folder, FlockOperation::NonBlockingLockExclusive).ok().map(|()| folder)
+}
+
+fn is_abandoned(dir: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let Ok(seen) = std::fs::symlink_metadata(dir) else { return false };
+    let age = EpochMs::now().since(EpochMs(seen.mtime().saturating_mul(1000)));
+    age > ABANDONED_MIN && seen.uid() == rustix::process::geteuid().as_raw() && lock(dir).is_some()
 }
 
 fn name(generation: &Generation) -> String {

@@ -87,6 +87,77 @@ fn a_listener_that_is_older_than_the_service_fails_the_probe_and_is_named() {
 }
 
 #[test]
+fn an_older_stranger_is_named_with_command_and_folder_on_whichever_address_it_listens() {
+    let folder = std::env::current_dir().expect("a folder");
+    for (host, asked) in [
+        ("127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("0.0.0.0", "localhost"),
+        ("::", "127.0.0.1"),
+        ("::", "[::1]"),
+        ("::1", "[::1]"),
+    ] {
+        let stranger = Naughty::start_on(host, "http", &[]);
+        let service = younger(&identity(&stranger), || Naughty::start("hang", &[]));
+        let identity = identity(&service);
+        let target = Target { service: Some(&identity), ..target() };
+        let url = format!("http://{asked}:{}/", stranger.address.port());
+        let named = format!("pid {} `{} http ", stranger.child.id(), crate::support::naughty().display());
+        let placed = format!("` in {}, which is older", folder.display());
+        check(&url, &target, [Err(&named), Err(&named), Ok(Proof::Unverified)]);
+        check(&url, &target, [Err(&placed), Err(&placed), Ok(Proof::Unverified)]);
+    }
+}
+
+#[test]
+fn a_stranger_on_the_nearer_address_fails_the_probe_of_that_address_alone() {
+    // It has 127.0.0.1, and the service the IPv6 wildcard of the same port, which answers for all other addresses.
+    let stranger = Naughty::start("http", &[]);
+    let port = stranger.address.port();
+    if Naughty::try_start_on("::", port).is_none() {
+        // This kernel takes the IPv6 wildcard for the whole port.
+        return;
+    }
+    let service = younger(&identity(&stranger), || Naughty::try_start_on("::", port).expect("it did a moment ago"));
+    let identity = identity(&service);
+    let target = Target { service: Some(&identity), ..target() };
+    let named = format!("pid {} `", stranger.child.id());
+    let on = |host: &str| format!("http://{host}:{port}/");
+    check(&on("127.0.0.1"), &target, [Err(&named), Err(&named), Ok(Proof::Unverified)]);
+    check(&on("[::1]"), &target, [Ok(Proof::Tree), Ok(Proof::Tree), Ok(Proof::Unverified)]);
+}
+
+#[test]
+fn workers_of_the_service_that_share_its_port_are_proof_whichever_answers() {
+    let service = Naughty::start_sharing(0);
+    let workers: Vec<Naughty> = (0..3).map(|_| Naughty::start_sharing(service.address.port())).collect();
+    let identity = identity(&service);
+    let tree = || workers.iter().map(|worker| worker.child.id()).collect();
+    let target = Target { service: Some(&identity), tree: &tree, ..target() };
+    for _ in 0..16 {
+        check(&service.url(), &target, [Ok(Proof::Tree), Ok(Proof::Tree), Ok(Proof::Unverified)]);
+    }
+}
+
+#[test]
+fn beyond_loopback_any_answer_counts_and_proves_nothing() {
+    // The address by which this machine would reach another; nothing is sent.
+    let asked = std::net::UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect("192.0.2.1:9")?;
+        socket.local_addr()
+    });
+    let Some(own) = asked.ok().map(|local| local.ip()).filter(|ip| !ip.is_loopback() && !ip.is_unspecified()) else {
+        return;
+    };
+    let stranger = Naughty::start_on("0.0.0.0", "http", &[]);
+    let service = younger(&identity(&stranger), || Naughty::start("hang", &[]));
+    let identity = identity(&service);
+    let target = Target { service: Some(&identity), ..target() };
+    let url = format!("http://{own}:{}/", stranger.address.port());
+    check(&url, &target, [Ok(Proof::Unverified), Ok(Proof::Unverified), Ok(Proof::Unverified)]);
+}
+
+#[test]
 fn a_listener_of_another_managed_service_fails_the_probe_and_is_named() {
     let service = Naughty::start("hang", &[]);
     let stranger = Naughty::start("http", &[]);

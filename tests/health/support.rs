@@ -38,6 +38,11 @@ impl Naughty {
         Self::try_start("127.0.0.1", mode, port, &[], false)
     }
 
+    /// Starts it on `host` at `port`; `None` if the system does not give it that.
+    pub(crate) fn try_start_on(host: &str, port: u16) -> Option<Self> {
+        Self::try_start(host, "http", port, &[], false)
+    }
+
     /// Starts it on 127.0.0.1 at `port`, to listen only after `delay_ms`; does not wait for that.
     pub(crate) fn start_late(port: u16, delay_ms: u64) -> Self {
         let args = [&port.to_string(), "200", &delay_ms.to_string()];

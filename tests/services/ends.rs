@@ -236,3 +236,41 @@ fn who_has_left_parent_and_mark_ends_with_a_killed_shims_group() {
     assert_eq!(naughty_pids(&world, "recluse"), Vec::<String>::new());
     assert!(!group.is_some_and(|group| group.exists()), "nobody is in its group, and it is gone");
 }
+
+/// Makes `group` look as if nobody had changed it for minutes.
+fn make_old(group: &std::path::Path) {
+    let touched = std::process::Command::new("touch").args(["-d", "10 minutes ago"]).arg(group).status().unwrap();
+    assert!(touched.success());
+}
+
+#[test]
+fn an_empty_group_goes_with_the_next_reconcile_of_any_root_unless_its_shim_lives() {
+    let (gone, waits, any) = (World::new(), World::new(), World::new());
+    gone.declare("ripley", &[gone.shell("s", "exec sleep 1000")]);
+    gone.run(&["accept", "ripley"]).ended(0);
+    let Some(left) = group_of(&gone, &gone.record("s")) else {
+        crate::faults::skipped("SKIPPED: no control group may be made here");
+        return;
+    };
+    kill_shim(&gone.record("s"));
+    std::fs::remove_dir_all(gone.root()).unwrap();
+    let mut spec = waits.shell("s", "exec sleep 1000");
+    spec["restart"] = json!({"policy": "always", "backoff_s": [1000]});
+    waits.declare("ripley", &[spec]);
+    waits.run(&["accept", "ripley"]).ended(0);
+    let record = waits.record("s");
+    let kept = group_of(&waits, &record).expect("groups may be made");
+    crate::support::kill(pid_of(&record));
+    wait_for("it waits for its next start", || waits.record("s")["status"] == "backoff");
+    for _ in 0..2 {
+        // A new one may be about to be locked.
+        any.run(&["reconcile"]).ended(0);
+        assert!(left.exists() && kept.exists());
+    }
+    [&left, &kept].into_iter().for_each(|group| make_old(group));
+    any.run(&["sweep", "--dry-run"]).ended(0);
+    assert!(left.exists());
+    any.run(&["reconcile"]).ended(0);
+    assert!(!left.exists(), "its shim was killed, and its root is gone");
+    assert!(kept.exists(), "its shim lives");
+}

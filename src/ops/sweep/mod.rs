@@ -18,6 +18,7 @@ use crate::base::clock::EpochMs;
 use crate::base::error::Result;
 use crate::base::steps::{Step as Named, reached};
 use crate::lifecycle::sweep::Step;
+use crate::process;
 use crate::service::Record;
 use crate::state::{self, Reading};
 
@@ -94,6 +95,9 @@ pub fn run(context: &Context, request: Request) -> Result<Report> {
     due::note(context, &in_use, now)?;
     report.records = carry_out(context, due, VERB)?;
     report.orphans = orphans::perform(context, orphans)?;
+    if request.is_thorough {
+        process::Cgroup::remove_abandoned();
+    }
     // Nothing that runs depends on it.
     if let Err(error) = runs::prune(context) {
         log::warn!("old runs are not removed: {}", error.chain());
