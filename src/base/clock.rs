@@ -15,7 +15,10 @@ impl EpochMs {
             return Self(world.now_ms());
         }
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        let now = Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+        #[cfg(debug_assertions)]
+        let now = Self(now.0.saturating_add(set::by_ms()));
+        now
     }
 
     /// The moment `span` later, without overflow.
@@ -27,6 +30,30 @@ impl EpochMs {
     /// How long after `earlier` this is; zero if it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+/// A wall clock that tests set while the program runs: by as many milliseconds as a file says. There is nothing of it in ordinary builds.
+#[cfg(debug_assertions)]
+pub mod set {
+    use std::path::PathBuf;
+    use std::sync::OnceLock;
+
+    /// A number.
+    const BYTES_MAX: u64 = 32;
+
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+
+    /// From here on this process's wall clock is off by what `file` holds. The first call counts.
+    pub fn follow(file: PathBuf) {
+        drop(FILE.set(file));
+    }
+
+    /// By how much it is off at this moment.
+    pub fn by_ms() -> i64 {
+        let Some(file) = FILE.get() else { return 0 };
+        let text = super::super::files::read_bounded(file, BYTES_MAX).unwrap_or_default();
+        std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
 }
 

@@ -14,9 +14,15 @@ const PANIC_AT: &str = "MINIONS_PANIC_AT";
 /// `STEP=PIPE`: the thread that reaches the step first waits there until somebody has opened and closed that named pipe.
 const PAUSE_AT: &str = "MINIONS_PAUSE_AT";
 
+/// `FILE`: the wall clock is off by as many milliseconds as that file says.
+const CLOCK: &str = "MINIONS_CLOCK";
+
 /// Does what the environment asks for.
 pub fn arm(env: &EnvVars) {
     let value = |key: &str| env.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
+    if let Some(file) = value(CLOCK) {
+        crate::base::clock::set::follow(file.into());
+    }
     if let Some(asked) = value(CRASH_AT) {
         let (word, nth) = asked.split_once(':').unwrap_or((asked, "1"));
         at(word, nth.parse().unwrap_or(1), process::kill_self);

@@ -132,7 +132,7 @@ fn a_service_ends_when_its_time_to_live_is_over() {
 #[test]
 fn program_as_it_is_given_away_has_no_crash_switch() {
     let program = std::fs::read(env!("CARGO_BIN_EXE_minions")).unwrap();
-    for word in ["MINIONS_CRASH_AT", "MINIONS_PAUSE_AT", "crash-at", "start.claimed"] {
+    for word in ["MINIONS_CRASH_AT", "MINIONS_PAUSE_AT", "crash-at", "MINIONS_CLOCK", "clock-set", "start.claimed"] {
         assert!(!program.windows(word.len()).any(|bytes| bytes == word.as_bytes()), "{word}");
     }
 }

@@ -6,6 +6,8 @@
     reason = "tests make files, run programs and wait for facts"
 )]
 
+#[cfg(all(debug_assertions, target_os = "linux"))]
+mod clock;
 mod crash;
 mod dependencies;
 mod doctor;

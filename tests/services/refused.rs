@@ -42,10 +42,15 @@ pub(crate) struct Refused {
     pub(crate) call: Option<String>,
 }
 
+/// A look at all processes makes some calls for each, all alike: only so many of them are refused.
+const SCANNED_MAX: usize = 40;
+
 /// What the thread that answers has seen.
 #[derive(Default)]
 struct Seen {
     count: usize,
+    /// Calls about some process by its pid.
+    scanned: usize,
     call: Option<String>,
     is_over: bool,
 }
@@ -173,6 +178,13 @@ fn serve(listener: &OwnedFd, program: &std::path::Path, refusal: Refusal, seen: 
         let mut error = 0;
         if is_ours(&asked, program) {
             let mut seen = seen.lock().expect("no panic");
+            let is_scan = is_about_a_pid(&words(&asked, refusal.calls));
+            seen.scanned += usize::from(is_scan);
+            if is_scan && seen.scanned > SCANNED_MAX {
+                drop(seen);
+                answer(listener, asked.id, 0);
+                continue;
+            }
             seen.count += 1;
             let is_due = seen.count == refusal.nth || (refusal.is_lasting && seen.count > refusal.nth);
             if is_due && !seen.is_over {
@@ -235,6 +247,12 @@ fn words(asked: &libc::seccomp_notif, calls: Calls) -> String {
     let who = if is_shim(asked.pid) { "the shim" } else { "the command" };
     let args = [0, 1, 3].map(|at| argument(asked.pid, asked.data.args[at]));
     format!("{name}({}) of {who}", args.concat().trim_end_matches(", "))
+}
+
+/// Whether a call, in words, is about a file of the process table that belongs to one process: `/proc/4711/stat`.
+fn is_about_a_pid(words: &str) -> bool {
+    let mut parts = words.split(['(', ' ', ',']).filter_map(|part| part.strip_prefix("/proc/"));
+    parts.any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 /// What an argument names: a path in the caller's memory, or the file of a small number.
