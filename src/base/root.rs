@@ -137,6 +137,14 @@ impl Root {
         self.run().join(name).join(format!("{generation}{BARRED}"))
     }
 
+    /// The name of the file that [`at_rest`](Self::at_rest) tells.
+    pub const AT_REST: &str = "at-rest.json";
+
+    /// `engine/managed-run/<name>/at-rest.json`: a copy of the record of a service that has no process and stays.
+    pub fn at_rest(&self, name: &str) -> PathBuf {
+        self.run().join(name).join(Self::AT_REST)
+    }
+
     /// `engine/managed-runs`: one record per acceptance.
     pub fn runs(&self) -> PathBuf {
         self.engine().join("managed-runs")

@@ -38,12 +38,13 @@ struct Page {
 }
 
 /// Where files of ours lie and what variables mean, for every page (contract section 1).
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 9] = [
     ("config.json", "settings, under the key path engine.managedSpawn"),
     ("agents/AGENT/managed-spawn.json", "the sidecar in which an agent declares services"),
     ("engine/managed-processes.json", "the state file: a record of each service"),
     ("engine/managed-logs/NAME.log", "what a service writes"),
     ("engine/managed-run/NAME/GENERATION/", "what the shim of a service knows"),
+    ("engine/managed-run/NAME/at-rest.json", "a copy of the record of a service without a process"),
     ("engine/managed-outbox/", "how far each sink of events has come, and its dead letters"),
     ("engine/managed.log", "what commands that nobody watches had to say"),
     ("notes/inbox/", "alerts for people"),

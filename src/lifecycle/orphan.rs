@@ -1,6 +1,6 @@
 //! What becomes of a generation that left files behind and stands in no record.
 
-use crate::service::Liveness;
+use crate::service::{Liveness, Status};
 
 use super::sweep::Life;
 
@@ -57,10 +57,30 @@ pub fn decide(facts: Facts<'_>) -> (Action, String) {
     }
 }
 
+/// Chooses for a service without a process of which only a copy of its record is left: why that can't be read, if so, and why it
+/// can't have its record back.
+pub fn decide_at_rest(record: Result<Status, &str>, obstacle: Option<&str>) -> (Action, String) {
+    match (record, obstacle) {
+        (Err(why), _) => (Action::Keep, format!("it is in no record, and the copy of that cannot be read: {why}")),
+        (Ok(_), Some(why)) => (Action::Forget, format!("it is in no record, and {why}")),
+        (Ok(status), None) => (Action::Adopt, format!("it is `{}`, and in no record", status.word())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::sweep::Death;
     use super::*;
+
+    #[test]
+    fn who_is_at_rest_comes_back_unless_something_is_in_its_way() {
+        for status in Status::ALL {
+            assert_eq!(decide_at_rest(Ok(status), None).0, Action::Adopt);
+            assert_eq!(decide_at_rest(Ok(status), Some("its time is over")).0, Action::Forget);
+        }
+        assert_eq!(decide_at_rest(Err("torn"), None).0, Action::Keep);
+        assert_eq!(decide_at_rest(Err("torn"), Some("its time is over")).0, Action::Keep);
+    }
 
     #[test]
     fn every_cell_of_the_table_is_as_written() {

@@ -78,7 +78,7 @@ fn end_unrecorded(context: &Context, unrecorded: &[(Generation, Vec<u32>)], ours
     if unrecorded.is_empty() {
         return Ok(true);
     }
-    let left_files = state::observe_generations(&context.root, |_| false)?;
+    let left_files = state::observe_left(&context.root, |_| state::Known::Other)?.generations;
     let mut was_none = true;
     for (generation, pids) in unrecorded {
         let left = left_files.iter().find(|(_, left)| left.is_kin(generation));

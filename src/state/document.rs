@@ -98,6 +98,14 @@ impl Document {
         }
     }
 
+    /// Whether one of the records has the name of `record`, or its declared name in its scope.
+    pub fn has_namesake(&self, record: &Record) -> bool {
+        let is_one = |other: &Record| {
+            other.name == record.name || other.spec.name == record.spec.name && other.scope() == record.scope()
+        };
+        self.records.iter().any(is_one)
+    }
+
     /// Whether this program may write a file of this version.
     pub fn is_writable(&self) -> bool {
         self.version <= VERSION

@@ -144,22 +144,43 @@ pub fn read_all(root: &Root) -> Result<Vec<Evidence>, Error> {
     Ok(all)
 }
 
-/// The name and the generation of every run folder, also of a barred one; each once, by name and age. Names for which
-/// `is_single` says that one generation is known are left out where one look tells that they hold one folder, which is
-/// then taken for that generation's: to list ten thousand folders takes longer than all else that a sweep does.
-pub fn observe_generations(root: &Root, is_single: impl Fn(&str) -> bool) -> Result<Vec<(String, Generation)>, Error> {
-    let mut all = Vec::new();
+/// What is left in the run folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// The name and the generation of every run folder that was looked into, also of a barred one; each once, by name and age.
+    pub generations: Vec<(String, Generation)>,
+    /// The names of which there is a copy of a record at rest, and that nobody knows.
+    pub at_rest: Vec<String>,
+}
+
+/// Which generations of a name stand in records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// None: there is no such record.
+    None,
+    /// One.
+    One,
+    /// More than one, or none that its record names.
+    Other,
+}
+
+/// Lists the run folder. Names of which one generation is known are not looked into where one look tells that they hold one folder,
+/// which is then taken for that generation's: to list ten thousand folders takes longer than all else that a sweep does.
+pub fn observe_left(root: &Root, known: impl Fn(&str) -> Known) -> Result<Left, Error> {
+    let mut left = Left::default();
     for (name, dir) in folders(&root.run())?.into_iter().filter(|(name, _)| is_kebab_case(name)) {
-        if is_single(&name) && holds_one_folder(&dir) {
-            continue;
+        match known(&name) {
+            Known::One if holds_one_folder(&dir) => continue,
+            Known::None if root.at_rest(&name).exists() => left.at_rest.push(name.clone()),
+            Known::None | Known::One | Known::Other => {}
         }
         let words = folders(&dir)?.into_iter().map(|(word, _)| word);
         let mut generations: Vec<Generation> =
             words.filter_map(|word| Generation::parse(word.strip_suffix(BARRED).unwrap_or(&word))).collect();
         generations.dedup();
-        all.extend(generations.into_iter().map(|generation| (name.clone(), generation)));
+        left.generations.extend(generations.into_iter().map(|generation| (name.clone(), generation)));
     }
-    Ok(all)
+    Ok(left)
 }
 
 /// Whether a folder is known to hold exactly one folder: it then has three links, its own two and that one's `..`. File systems that
@@ -330,7 +351,8 @@ pub fn is_ending(dir: &Path) -> bool {
     dir.join(ENDING).exists()
 }
 
-fn write<T: Serialize>(dir: &Path, file: &str, value: &T) -> Result<(), Error> {
+/// Writes a file of the run folder `dir`, or of the folder of a name; on a full disk into room that was set aside.
+pub(super) fn write<T: Serialize>(dir: &Path, file: &str, value: &T) -> Result<(), Error> {
     let path = dir.join(file);
     let failed = |error: io::Error| Error::io(format!("cannot write `{}`", path.display()), error);
     let mut bytes = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;
@@ -354,7 +376,7 @@ fn write_reserved(dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Reads a file and turns its wire form into ours; `None` if it is not there.
-fn read<W: DeserializeOwned, T>(
+pub(super) fn read<W: DeserializeOwned, T>(
     dir: &Path,
     file: &str,
     bytes_max: u64,

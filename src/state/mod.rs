@@ -4,6 +4,7 @@
 //! Deliberately not here: what a change means (lifecycle/), whether a process lives (the caller says), and the journal: events are
 //! carried for it (`carried`).
 
+mod at_rest;
 mod carried;
 mod document;
 mod error;
@@ -15,14 +16,15 @@ mod rebuild;
 mod store;
 mod wire;
 
+pub use at_rest::{forget_at_rest, is_at_rest, lacking, read_at_rest};
 pub use carried::{Carried, CarriedEvent, Change, Journal};
 pub use document::{DEPTH_MAX, Document, Malformed, VERSION};
 pub use error::Error;
 pub use etag::{etag, etag_of_array, etag_shown};
 pub use evidence::{
-    Ended, Evidence, Launch, Next, Started, hold_lifeline, is_ending, is_lifeline_free, is_refused, mark_ending,
-    observe_generations, read_all, read_ended, read_exit, read_launch, read_one, read_service, read_shim, remove_shim,
-    rewrite_launch, write_exit, write_launch, write_reserves, write_service, write_shim,
+    Ended, Evidence, Known, Launch, Left, Next, Started, hold_lifeline, is_ending, is_lifeline_free, is_refused,
+    mark_ending, observe_left, read_all, read_ended, read_exit, read_launch, read_one, read_service, read_shim,
+    remove_shim, rewrite_launch, write_exit, write_launch, write_reserves, write_service, write_shim,
 };
 pub use group::GroupCommit;
 pub use lives::{barred_life, newest_life, remove_lives};

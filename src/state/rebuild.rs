@@ -5,11 +5,12 @@ use std::io;
 use crate::base::root::Root;
 use crate::service::{Identity, Liveness, Previous, Process, Record, Status};
 
+use super::at_rest::{self, read_at_rest};
 use super::evidence::{Evidence, is_refused, read_all};
 use super::{Document, Error};
 
 /// A document of every generation that is not proven gone: of each name the newest one; an older one that may still
-/// live is its `previous`, so that recovery ends it first.
+/// live is its `previous`, so that recovery ends it first. And of every service that has no process and stays (`at_rest.rs`).
 ///
 /// A generation is gone once its exit is recorded and neither its shim nor its service lives. One without an exit record
 /// stays even if it is dead (a power cut ends both at once): what becomes of it is the next sweep's to decide.
@@ -34,7 +35,22 @@ pub(super) fn rebuild(root: &Root, liveness: fn(&Identity) -> Liveness) -> Resul
         }
         document.records.push(record);
     }
+    add_at_rest(root, &mut document)?;
     Ok(document)
+}
+
+/// Adds the records of services that have no process and stay. Where a shim knows something of that name, it knows more.
+fn add_at_rest(root: &Root, document: &mut Document) -> Result<(), Error> {
+    for name in at_rest::names(root)? {
+        match read_at_rest(root, &name) {
+            Ok(Some(record)) if !document.has_namesake(&record) => document.records.push(record),
+            Ok(Some(_) | None) => {}
+            // It may be there. A state without it would say that it is not.
+            Err(error) if error.is_refusal() => return Err(error),
+            Err(error) => log::warn!("the copy of the record of `{name}` makes no sense: {error}"),
+        }
+    }
+    Ok(())
 }
 
 fn is_maybe_alive(evidence: &Evidence, liveness: fn(&Identity) -> Liveness) -> bool {

@@ -13,6 +13,7 @@ use crate::base::root::Root;
 use crate::base::steps::{Step, reached};
 use crate::service::{Draft, EventType, Identity, Liveness};
 
+use super::at_rest::{self, Upkeep};
 use super::carried::Journal;
 use super::rebuild::rebuild;
 use super::wire::{Unparsed, document_from_bytes, document_to_bytes, malformed_to_bytes};
@@ -229,8 +230,14 @@ impl Store {
         let before = document.clone();
         let told = set_aside.as_ref().filter(|_| self.journal.is_some()).map(SetAside::to_draft);
         document.carried.drafts.extend(told);
-        let journal = self.journal.clone();
-        Ok(Exclusive { lock, path, before, document, set_aside, journal })
+        let (root, journal) = (self.root.clone(), self.journal.clone());
+        Ok(Exclusive { lock, root, path, before, document, set_aside, journal })
+    }
+
+    /// Writes the copies that records at rest lack (`at_rest.rs`): of a predecessor's state file, say.
+    pub fn make_up_copies(&self, verb: &str) -> Result<(), Error> {
+        let exclusive = self.exclusive(verb)?;
+        at_rest::make_up(&self.root, &exclusive.before().records)
     }
 
     /// Gives the bad file a second name and then replaces it in one step, so that at no moment the state is missing: a
@@ -256,6 +263,7 @@ impl Store {
 #[derive(Debug)]
 pub struct Exclusive {
     lock: FileLock,
+    root: Root,
     path: PathBuf,
     before: Document,
     document: Document,
@@ -305,7 +313,10 @@ impl Exclusive {
         // Without a journal nobody hears it.
         carried.drafts.clear();
         carried.exits.clear();
-        write(&self.path, &self.document)?;
+        let copies = Upkeep::between(&self.before.records, &self.document.records);
+        copies.before_write(&self.root);
+        write(&self.path, &self.document).inspect_err(|_| copies.take_back(&self.root))?;
+        copies.after_write(&self.root);
         if let (Some(journal), Some(lacking)) = (self.journal.as_deref(), lacking.filter(|lacking| *lacking > 0)) {
             reached(Step::JournalCarried);
             self.document.carried.append(journal, lacking);

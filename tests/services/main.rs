@@ -6,6 +6,7 @@
     reason = "tests make files, run programs and wait for facts"
 )]
 
+mod at_rest;
 #[cfg(all(debug_assertions, target_os = "linux"))]
 mod clock;
 mod crash;

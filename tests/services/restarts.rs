@@ -35,7 +35,9 @@ fn lives(world: &World) -> usize {
 /// The folders of all its lives.
 fn folders(world: &World) -> Vec<PathBuf> {
     let dir = world.root().join("engine/managed-run/s");
-    std::fs::read_dir(dir).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+    let entries = std::fs::read_dir(dir).into_iter().flatten().map(|entry| entry.unwrap().path());
+    // Beside them is a copy of its record while it has no process.
+    entries.filter(|path| !path.ends_with("at-rest.json")).collect()
 }
 
 /// Waits until the service of `record` has lived for so long that its end is no failed start (`lifecycle::restart::LIFE_MIN`).

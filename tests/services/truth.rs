@@ -128,6 +128,21 @@ pub(crate) fn complaints(world: &World) -> Vec<String> {
     if shims > recorded.len() || shims < running && !may_lack_shim {
         complaints.push(format!("{shims} shims for {} records, of which {running} run", recorded.len()));
     }
+    let run = world.root().join("engine/managed-run");
+    for record in world.records() {
+        let name = record["name"].as_str().expect("a name");
+        let is_resting = ["backoff", "stopped", "failed"].iter().any(|status| record["status"] == *status);
+        if is_resting && record["pid"].is_null() && !run.join(name).join("at-rest.json").exists() {
+            complaints.push(format!("{name}: it is at rest, and there is no copy of its record"));
+        }
+    }
+    for dir in std::fs::read_dir(&run).into_iter().flatten().filter_map(Result::ok) {
+        let name = dir.file_name().to_string_lossy().into_owned();
+        let is_recorded = world.records().iter().any(|record| record["name"] == *name);
+        if !is_recorded && dir.path().join("at-rest.json").exists() {
+            complaints.push(format!("{name}: there is a copy of its record, and no record"));
+        }
+    }
     let folders = run_folders(&world.root().join("engine/managed-run"));
     complaints.extend(folders.difference(&recorded).map(|left| format!("the folder of {left} is left")));
     complaints
@@ -138,6 +153,8 @@ fn run_folders(run: &Path) -> BTreeSet<String> {
     let inside = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
     inside(run)
         .flat_map(|name| inside(&name.path()))
+        // Beside them may be a copy of a record.
+        .filter(|dir| dir.path().is_dir())
         .map(|dir| dir.file_name().to_string_lossy().into_owned())
         .collect()
 }

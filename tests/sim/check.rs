@@ -191,6 +191,8 @@ fn run_folders(run: &Path) -> BTreeSet<String> {
     let inside = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
     inside(run)
         .flat_map(|name| inside(&name.path()))
+        // Beside them may be a copy of a record.
+        .filter(|dir| dir.path().is_dir())
         .map(|dir| dir.file_name().to_string_lossy().into_owned())
         .collect()
 }

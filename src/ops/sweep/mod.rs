@@ -4,6 +4,7 @@
 //! Not here: probes (`reconcile` adds one for each survivor).
 
 mod again;
+mod at_rest;
 pub(super) mod due;
 mod logs;
 pub(super) mod observe;
@@ -73,11 +74,13 @@ pub fn run(context: &Context, request: Request) -> Result<Report> {
     let document = newer.as_ref().unwrap_or(document);
     let now = EpochMs::now();
     let mut due = observe::observe(&context.root, &document.records, now);
-    let orphans = if document.malformed.is_empty() || request.is_dry_run {
-        orphans::observe(&context.root, document, now, request.is_thorough)?
+    let (orphans, lost) = if document.malformed.is_empty() || request.is_dry_run {
+        let (orphans, mut copies) = orphans::observe(&context.root, document, now, request.is_thorough)?;
+        copies.retain(|name| !orphans.iter().any(|one| one.adopts() == Some(name)));
+        (orphans, at_rest::observe(&context.root, document, copies, now))
     } else {
         // They could not be set aside, and may be about what seems to be in no record.
-        Vec::new()
+        (Vec::new(), Vec::new())
     };
     let bytes_max = context.settings.log_rotate_bytes;
     let mut report = Report::new(request, &reading);
@@ -86,8 +89,10 @@ pub fn run(context: &Context, request: Request) -> Result<Report> {
         report.logs = logs::observe(&context.root, &due, bytes_max);
         report.records = due.into_iter().map(Done::planned).collect();
         report.orphans = orphans.into_iter().map(orphans::Found::planned).collect();
+        report.orphans.extend(lost.into_iter().map(at_rest::Lost::planned));
         return Ok(report);
     }
+    at_rest::make_up(context, document);
     report.logs = logs::rotate(&context.root, &due, bytes_max);
     reached(Named::SweepRotated);
     // Late, so that little comes between the look at who is used and what is done.
@@ -95,6 +100,7 @@ pub fn run(context: &Context, request: Request) -> Result<Report> {
     due::note(context, &in_use, now)?;
     report.records = carry_out(context, due, VERB)?;
     report.orphans = orphans::perform(context, orphans)?;
+    report.orphans.extend(at_rest::perform(context, lost)?);
     if request.is_thorough {
         process::Cgroup::remove_abandoned();
     }

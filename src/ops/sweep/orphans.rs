@@ -1,7 +1,7 @@
 //! Generations that left files behind and stand in no record: a state file that was removed, a command that was killed at
 //! the wrong moment, folders that nobody could remove.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::base::clock::EpochMs;
@@ -14,7 +14,7 @@ use crate::lifecycle::orphan::{self, Action, Facts};
 use crate::lifecycle::sweep::{Life, Shim};
 use crate::process;
 use crate::service::{Identity, Liveness, Process, Record, Status, is_kebab_case};
-use crate::state::{self, Document};
+use crate::state::{self, Document, Known};
 
 use super::super::chain;
 use super::super::context::Context;
@@ -37,13 +37,23 @@ pub(super) struct Found {
     why: String,
 }
 
-/// Everything in the run folder that `document` does not speak of; with `is_thorough` also what
-/// takes a look at every folder and every process.
-pub(super) fn observe(root: &Root, document: &Document, now: EpochMs, is_thorough: bool) -> Result<Vec<Found>> {
+/// Everything in the run folder that `document` does not speak of, and the names of which only a copy of a record is left; with
+/// `is_thorough` also what takes a look at every folder and every process.
+pub(super) fn observe(
+    root: &Root,
+    document: &Document,
+    now: EpochMs,
+    is_thorough: bool,
+) -> Result<(Vec<Found>, Vec<String>)> {
     let known = known(document);
-    let has_one = |record: &&Record| record.generation.is_some() && record.previous.is_none();
-    let singles: HashSet<&str> = document.records.iter().filter(has_one).map(|record| record.name.as_str()).collect();
-    let left = state::observe_generations(root, |name| !is_thorough && singles.contains(name))?;
+    let of_one = |record: &Record| {
+        let is_one = !is_thorough && record.generation.is_some() && record.previous.is_none();
+        if is_one { Known::One } else { Known::Other }
+    };
+    let names: HashMap<&str, Known> =
+        document.records.iter().map(|record| (record.name.as_str(), of_one(record))).collect();
+    let state::Left { generations: left, at_rest } =
+        state::observe_left(root, |name| names.get(name).copied().unwrap_or(Known::None))?;
     let is_unknown = |generation: &Generation| !known.contains(generation.kin());
     let lost = if is_thorough { observe_shims(root)? } else { Vec::new() };
     let lost = lost.into_iter().filter(|found| {
@@ -51,7 +61,8 @@ pub(super) fn observe(root: &Root, document: &Document, now: EpochMs, is_thoroug
     });
     let lost: Vec<Found> = lost.collect();
     let unknown = left.into_iter().filter(|(_, generation)| is_unknown(generation));
-    Ok(unknown.map(|(name, generation)| look(root, document, name, generation, now)).chain(lost).collect())
+    let found = unknown.map(|(name, generation)| look(root, document, name, generation, now)).chain(lost).collect();
+    Ok((found, at_rest))
 }
 
 /// Every living shim of this root, as one whose folder is gone.
@@ -93,7 +104,7 @@ fn look(root: &Root, document: &Document, name: String, generation: Generation, 
         Some(waiting) => (Life::Alive, Some(waiting)),
         None => (life, record),
     };
-    let obstacle = obstacle(document, record.as_ref(), &name, now);
+    let obstacle = obstacle(document, record.as_ref(), now);
     let shim = shim.map_or(Liveness::Dead, |shim| process::observe_liveness(&shim));
     let (action, why) = orphan::decide(Facts { life: &life, shim, obstacle });
     Found { target, generation, record, life, action, why }
@@ -107,17 +118,20 @@ fn waiting(root: &Root, record: &Record, life: &Life, now: EpochMs) -> Option<Re
 }
 
 /// Why one that runs, or waits for its next start, cannot have its record back.
-fn obstacle(document: &Document, record: Option<&Record>, name: &str, now: EpochMs) -> Option<&'static str> {
+fn obstacle(document: &Document, record: Option<&Record>, now: EpochMs) -> Option<&'static str> {
     let is_whole = |record: &&Record| record.process.is_some() || record.status == Status::Backoff;
     let Some(record) = record.filter(is_whole) else {
         return Some("its orders cannot be read");
     };
+    in_the_way(document, record, now)
+}
+
+/// Why `record` cannot be had back, whatever lives of it.
+pub(super) fn in_the_way(document: &Document, record: &Record, now: EpochMs) -> Option<&'static str> {
     if record.ttl_expires_at.is_some_and(|at| at <= now) {
         return Some("its time to live is over");
     }
-    let is_namesake =
-        |other: &Record| other.name == name || other.spec.name == record.spec.name && other.scope() == record.scope();
-    document.records.iter().any(is_namesake).then_some("another generation has its name")
+    document.has_namesake(record).then_some("another generation has its name")
 }
 
 /// Does what is due; what came of each, in their order.
@@ -154,7 +168,7 @@ fn adopt(context: &Context, found: &[Found]) -> Result<Vec<usize>> {
     let changed = context.store().change(super::VERB, |document| {
         let mut adopted = Vec::new();
         for (at, record) in wanted {
-            if obstacle(document, Some(record), &record.name, EpochMs::now()).is_none() {
+            if obstacle(document, Some(record), EpochMs::now()).is_none() {
                 document.put(record.clone());
                 adopted.push(at);
             }
@@ -172,6 +186,11 @@ fn end(context: &Context, one: &Found) -> Result<()> {
 }
 
 impl Found {
+    /// The name of the record that it is to have back.
+    pub(super) fn adopts(&self) -> Option<&str> {
+        (self.action == Action::Adopt).then_some(self.target.name.as_str())
+    }
+
     /// Nothing has been done for it yet.
     pub(super) fn planned(self) -> Orphan {
         Orphan {

@@ -1,4 +1,4 @@
-//! The four files of one generation's run folder, format version 1. A shim may outlive the program that started it, so
+//! The four files of one generation's run folder, and the one beside these folders, format version 1. A shim may outlive the program that started it, so
 //! these change by addition only.
 
 use serde::{Deserialize, Serialize};
@@ -7,12 +7,12 @@ use serde_json::Value;
 use crate::base::clock::EpochMs;
 use crate::base::ids::Generation;
 use crate::base::json::Plain;
-use crate::service::{Identity, Progress, StopSignal, restart_json};
+use crate::service::{Identity, Progress, Record, StopSignal, restart_json};
 use crate::state::evidence::{Ended, Launch, Next, Started};
 
-use super::RecordJson;
 use super::lifecycle::{RestartIn, stop_signal};
 use super::parts::{Env, EnvRef, Pid, code_and_signal, exit_record, generation};
+use super::{RecordJson, record_from_json};
 
 /// The format of all four files.
 const VERSION: u64 = 1;
@@ -253,6 +253,33 @@ impl ExitFile {
                 ..Progress::default()
             },
         })
+    }
+}
+
+/// `at-rest.json`: the record of a service without a process.
+#[derive(Serialize)]
+pub(in crate::state) struct AtRestFile<'a> {
+    version: u64,
+    record: RecordJson<'a>,
+}
+
+impl<'a> AtRestFile<'a> {
+    pub(in crate::state) fn new(record: RecordJson<'a>) -> Self {
+        Self { version: VERSION, record }
+    }
+}
+
+/// The same as it is read.
+#[derive(Deserialize)]
+pub(in crate::state) struct AtRestRecord {
+    version: u64,
+    record: Plain,
+}
+
+impl AtRestRecord {
+    pub(in crate::state) fn into_record(self) -> Result<Record, String> {
+        known(self.version)?;
+        record_from_json(self.record.0)
     }
 }
 

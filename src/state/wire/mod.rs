@@ -15,7 +15,9 @@ use serde_json::{Map, Value};
 
 use crate::service::Record;
 
-pub(super) use evidence::{ExitFile, LaunchFile, LaunchOrders, LaunchRecord, ServiceFile, ShimFile};
+pub(super) use evidence::{
+    AtRestFile, AtRestRecord, ExitFile, LaunchFile, LaunchOrders, LaunchRecord, ServiceFile, ShimFile,
+};
 pub use glimpse::{Glimpse, OwnText};
 pub(super) use read::{Unparsed, document_from_bytes};
 pub(super) use write::{document_to_bytes, malformed_to_bytes};
