@@ -9,8 +9,8 @@ use super::exit::Outcome;
 ///
 /// Tells how it came to its status, how it last ended, what a sweep would do with it now, when it ends or starts by itself, its
 /// restart policy with the figures filled in, and what it depends on. Changes nothing. With --format json: {"name", "why",
-/// "due": {"action", "why"}, "status", "last_transition", "last_exit", "failures_in_row", "restarts", "next_wait_s", "starts_left",
-/// "next": [{"what", "at"}…], "depends_on": […], …}.
+/// "due": {"action", "why"}, "status", "last_transition", "last_exit", "unhealthy_in_row", "failures_in_row", "restarts", "next_wait_s",
+/// "starts_left", "next": [{"what", "at", "if_unused"}…], "depends_on": […], …}. Of a service that is gone the hint tells what became of it.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: minions managed explain web")]
 pub(super) struct Args {

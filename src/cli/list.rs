@@ -102,7 +102,7 @@ fn show(listing: &Listing, filter: &Filter, door: &Door) -> Outcome {
         };
         door.ui.note(&format!("no services\n  hint: {hint}"));
     } else {
-        let notes = notes(listing.items().map(|(record, _)| record), EpochMs::now());
+        let notes = notes(listing.items(), EpochMs::now());
         let gap = if notes.is_empty() { "" } else { "\n" };
         door.ui.data(draw(listing.items(), door) + gap + &notes)?;
     }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::base::clock::EpochMs;
 use crate::base::span;
-use crate::service::{Record, RestartMode, Status};
+use crate::service::{ExitRecord, Record, RestartMode, Status};
 
-use super::facts::{Life, words};
+use super::facts::{Death, Life, words};
+use super::transitions::{Input, last_input};
 use super::{due, restart};
 
 /// Something that comes by itself.
@@ -16,6 +17,8 @@ pub struct Coming {
     pub what: &'static str,
     /// When.
     pub at: EpochMs,
+    /// Only if nobody uses the service until then.
+    pub is_if_unused: bool,
 }
 
 /// A restart policy with the figures of now filled in.
@@ -43,16 +46,41 @@ pub fn brief(record: &Record, now: EpochMs) -> Option<String> {
         },
         Status::Stopping => "it is being ended".to_owned(),
         Status::Stopped => "it is started once somebody needs it".to_owned(),
+        Status::Failed if last_input(record) == Some(Input::GaveUp) => match record.last_exit {
+            // The reason is what its policy says; the end is what it was asked about.
+            Some(exit) if !is_told(record, &exit) => {
+                let exit = words(&Death::Seen(exit));
+                return Some(format!("it was given up: {exit}; {}{}", last_why(record), ago(record, now)));
+            }
+            Some(_) | None => "it was given up".to_owned(),
+        },
         Status::Failed => "it has failed".to_owned(),
     };
     let because = because(record, &state, now);
     Some(state + &because)
 }
 
+fn last_why(record: &Record) -> &str {
+    record.progress.last_transition.as_ref().map_or("", |last| last.why.as_str())
+}
+
+/// Whether the last change of status tells of that end already.
+fn is_told(record: &Record, exit: &ExitRecord) -> bool {
+    last_why(record).contains(&words(&Death::Seen(*exit)))
+}
+
+fn ago(record: &Record, now: EpochMs) -> String {
+    let last = record.progress.last_transition.as_ref();
+    last.map_or_else(String::new, |last| format!(", {} ago", span::short(now.since(last.at))))
+}
+
 /// The same of any record, by what was seen of it.
 pub fn why(record: &Record, life: &Life, now: EpochMs) -> String {
     let said = match (brief(record, now), life) {
         (Some(brief), _) => return brief,
+        (None, Life::Alive) if record.ttl_expires_at.is_some_and(|at| at <= now) => {
+            return "it runs, though its time to live is over: nobody has ended it yet".to_owned();
+        }
         (None, Life::Alive) => "it runs".to_owned(),
         (None, Life::Dead(death)) => return format!("it is dead, and nobody has acted on that yet: {}", words(death)),
         (None, Life::NotStarted) => "it is recorded as running and has no process".to_owned(),
@@ -69,16 +97,17 @@ fn because(record: &Record, said: &str, now: EpochMs) -> String {
     if last.why == said { format!(", since {ago}") } else { format!(": {}, {ago} ago", last.why) }
 }
 
-/// What comes by itself, the next first; `backoff`: every how long health and use are written down.
+/// What comes by itself, the next first; what would come after the end of its time to live does not. `backoff`: every how long health
+/// and use are written down.
 pub fn coming(record: &Record, backoff: Duration) -> Vec<Coming> {
-    // What would come after the end does not come.
-    let is_before_end = |at: &EpochMs| record.ttl_expires_at.is_none_or(|end| *at < end);
-    let again = record.progress.next_at.filter(|_| record.status == Status::Backoff).filter(is_before_end);
-    let again = again.map(|at| Coming { what: "start again", at });
+    let again = record.progress.next_at.filter(|_| record.status == Status::Backoff);
+    let again = again.map(|at| Coming { what: "start again", at, is_if_unused: false });
     let idle = due::last_use(record).and_then(|last| due::next_due(record, last, backoff));
-    let idle = idle.map(|(due, at)| Coming { what: due.words(), at });
-    let end = record.ttl_expires_at.map(|at| Coming { what: "end of its time to live", at });
-    let mut coming: Vec<Coming> = [again, idle, end].into_iter().flatten().collect();
+    let idle = idle.map(|(due, at)| Coming { what: due.words(), at, is_if_unused: true });
+    let end = record.ttl_expires_at.map(|at| Coming { what: "end of its time to live", at, is_if_unused: false });
+    let mut coming: Vec<Coming> = [again, idle].into_iter().flatten().collect();
+    coming.retain(|one| record.ttl_expires_at.is_none_or(|end| one.at < end));
+    coming.extend(end);
     coming.sort_by_key(|one| one.at);
     coming
 }
@@ -95,11 +124,10 @@ pub fn figures(record: &Record, now: EpochMs) -> Option<Figures> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::Death;
     use super::super::sample;
-    use super::super::transitions::{Input, apply};
+    use super::super::transitions::apply;
     use super::*;
-    use crate::service::RestartPolicy;
+    use crate::service::{Exit, ExitCause, RestartPolicy};
 
     const NOW: EpochMs = EpochMs(1_800_000_000_000);
 
@@ -148,6 +176,26 @@ mod tests {
             let said = brief(&record, NOW).unwrap_or_default();
             assert_eq!(said == "its time to live is over, and the next sweep removes its record", is_over, "{said}");
         }
+    }
+
+    #[test]
+    fn who_is_given_up_or_overdue_is_told_so() {
+        let later = EpochMs(NOW.0 + 2_000);
+        let mut record = sample::record(Status::Running);
+        record.last_exit = Some(ExitRecord { exit: Exit::Code(3), cause: ExitCause::Own, at: NOW });
+        apply(&mut record, Input::GaveUp, NOW, "it has no start left").expect("legal");
+        let expected = "it was given up: it exited with code 3; it has no start left, 2s ago";
+        assert_eq!(brief(&record, later).as_deref(), Some(expected));
+        let mut record = sample::record(Status::Running);
+        record.last_exit = Some(ExitRecord { exit: Exit::Code(3), cause: ExitCause::Own, at: NOW });
+        apply(&mut record, Input::GaveUp, NOW, "it exited with code 3; it has no start left").expect("legal");
+        assert_eq!(brief(&record, later).as_deref(), Some(expected), "as a sweep words it");
+
+        let record = Record { ttl_expires_at: Some(NOW), ..sample::record(Status::Running) };
+        assert_eq!(
+            why(&record, &Life::Alive, NOW),
+            "it runs, though its time to live is over: nobody has ended it yet"
+        );
     }
 
     #[test]

@@ -1,18 +1,22 @@
 //! `explain`: why one service is or is not running, and what comes next.
 
 use crate::base::clock::EpochMs;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
+use crate::base::span;
+use crate::journal::Filter;
 use crate::lifecycle::sweep::{self, Life, Step};
-use crate::lifecycle::why::{self, Coming, Figures};
-use crate::service::{ExitRecord, Liveness, Record, Status};
+use crate::lifecycle::why;
+use crate::service::{ExitRecord, Liveness, Record, Status, event_from_json};
 use crate::state::{Document, SetAside};
 
 use super::context::Context;
+use super::events::{self, Start};
 use super::shown::{self, Seen};
 use super::{ending, facts, find};
 
-/// Why a record does not run, in one sentence; `None`: it is recorded as running.
-pub use crate::lifecycle::why::brief;
+/// What an explanation is made of, for those who show it.
+pub use crate::lifecycle::restart::for_health;
+pub use crate::lifecycle::why::{Coming, Figures, brief};
 
 /// Everything that answers it.
 #[derive(Debug)]
@@ -46,13 +50,17 @@ pub struct Need {
     pub found: Option<(String, Status)>,
     /// Whether it is alive and was healthy when last probed.
     pub is_healthy: bool,
+    /// Why it does not run, in one sentence; `None`: it does, or there is none.
+    pub why: Option<String>,
 }
 
-/// Explains the service of that name; `no-such-service` (exit 6) if there is none. Changes nothing.
+/// Explains the service of that name; `no-such-service` (exit 6) if there is none, whose hint tells what became of one that there was.
+/// Changes nothing.
 pub fn run(context: &Context, name: &str) -> Result<Explanation> {
     let reading = context.store().read_or_recover("explain")?;
     // What its shim has done by itself may not stand in the state yet.
-    let mut seen = shown::observe(&context.root, find::find(&reading.document, name)?.clone());
+    let found = find::find(&reading.document, name).map_err(|error| gone(context, name, error))?;
+    let mut seen = shown::observe(&context.root, found.clone());
     let record = &seen.record;
     let at = EpochMs::now();
     let facts = facts::for_sweep(&context.root, record);
@@ -63,7 +71,7 @@ pub fn run(context: &Context, name: &str) -> Result<Explanation> {
     let exit = record.last_exit.or(written.filter(|_| facts.life != Life::Alive));
     let (figures, coming) = (why::figures(record, at), why::coming(record, context.health_backoff()));
     let needs = &record.spec.lifecycle.depends_on;
-    let needs = needs.iter().map(|name| need(&reading.document, record, name)).collect();
+    let needs = needs.iter().map(|name| need(context, &reading.document, record, name)).collect();
     let step = Step { why: secrets.hide(&step.why), ..step };
     if let Some(last) = &mut seen.record.progress.last_transition {
         last.why = secrets.hide(&last.why);
@@ -71,13 +79,33 @@ pub fn run(context: &Context, name: &str) -> Result<Explanation> {
     Ok(Explanation { seen, why, step, exit, figures, coming, needs, at, set_aside: reading.set_aside })
 }
 
+/// The error for a service without a record, with what became of the last one of that name, if the journal knows.
+fn gone(context: &Context, name: &str, error: Error) -> Error {
+    let filter = Filter::new(Some(name.to_owned()), None, None);
+    let request = events::Request { start: Start::Last, limit: 1, filter };
+    let last = events::run(context, &request).ok().and_then(|found| found.items.into_iter().next_back());
+    let last = last.and_then(|json| event_from_json(serde_json::from_str(&json).ok()?).ok());
+    let Some(last) = last else { return error };
+    let why = last.data.get("why").and_then(|why| why.as_str()).map(|why| format!(": {why}")).unwrap_or_default();
+    let ago = span::short(EpochMs::now().since(last.at));
+    let word = last.kind.word();
+    error
+        .with_hint(format!("there was one: {word}, {ago} ago{why}; all of it: minions managed events --service {name}"))
+}
+
 /// What there is of a service that `record` depends on: of the same scope.
-fn need(document: &Document, record: &Record, name: &str) -> Need {
+fn need(context: &Context, document: &Document, record: &Record, name: &str) -> Need {
     let is_meant = |other: &&Record| other.spec.name == name && other.scope() == record.scope();
-    let found = document.records.iter().find(is_meant);
+    let Some(found) = document.records.iter().find(is_meant) else {
+        return Need { name: name.to_owned(), found: None, is_healthy: false, why: None };
+    };
+    // Its shim may have gone on, too.
+    let found = shown::observe(&context.root, found.clone()).record;
+    let secrets = shown::secrets(&found, &context.settings.env_key_deny_patterns);
     Need {
         name: name.to_owned(),
-        found: found.map(|found| (found.name.clone(), found.status)),
-        is_healthy: found.is_some_and(|found| found.healthy && facts::observe_service(found) == Liveness::Alive),
+        is_healthy: found.healthy && facts::observe_service(&found) == Liveness::Alive,
+        why: brief(&found, EpochMs::now()).map(|why| secrets.hide(&why)),
+        found: Some((found.name, found.status)),
     }
 }

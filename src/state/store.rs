@@ -296,7 +296,7 @@ impl Exclusive {
             if let Some(why) = self.document.fault() {
                 return Err(Error::Refused { why });
             }
-            // The old file would be replaced by what was made of it before somebody else's change.
+            // Without the lock the old file would be replaced by what was made of it before somebody else's change.
             self.lock.check().map_err(Error::Lock)?;
             self.document.version = VERSION;
             self.document.revision = self.before.revision.saturating_add(1);
@@ -315,7 +315,9 @@ impl Exclusive {
         carried.exits.clear();
         let copies = Upkeep::between(&self.before.records, &self.document.records);
         copies.before_write(&self.root);
-        write(&self.path, &self.document).inspect_err(|_| copies.take_back(&self.root))?;
+        // Once more: all that takes time has been done by now.
+        let held = self.lock.check().map_err(Error::Lock);
+        held.and_then(|()| write(&self.path, &self.document)).inspect_err(|_| copies.take_back(&self.root))?;
         copies.after_write(&self.root);
         if let (Some(journal), Some(lacking)) = (self.journal.as_deref(), lacking.filter(|lacking| *lacking > 0)) {
             reached(Step::JournalCarried);

@@ -3,17 +3,17 @@
 use serde_json::{Value, json};
 
 use crate::base::{redact, span};
-use crate::ops::explain::{Explanation, Need};
-use crate::service::{Exit, ExitRecord, Liveness, Transition, lifecycle_json};
+use crate::ops::explain::{Explanation, Figures, Need};
+use crate::service::{Exit, ExitRecord, Liveness, Record, Status, Transition, lifecycle_json};
 
-use super::record::{ago, health, status, text};
+use super::record::{ago, counted, health, status, text};
 use super::table::{Cell, Style, draw_pairs};
 use super::wire::line;
 use super::{policy, whole};
 
 /// `{"name", "status", "alive", "healthy", "why", "due": {"action", "why"}, "last_transition": {"at", "from", "to", "input", "why"},
-/// "last_exit": {"code", "signal", "cause", "at"}, "failures_in_row", "restarts", "declared", "next_wait_s", "starts_left",
-/// "next": [{"what", "at"}…], "depends_on": [{"name", "service", "status", "healthy"}…]}`: times in epoch milliseconds; `declared`
+/// "last_exit": {"code", "signal", "cause", "at"}, "unhealthy_in_row", "failure_threshold", "on_unhealthy", "failures_in_row", "restarts", "declared", "next_wait_s", "starts_left",
+/// "next": [{"what", "at", "if_unused"}…], "depends_on": [{"name", "service", "status", "healthy", "why"}…]}`: times in epoch milliseconds; `declared`
 /// holds the lifecycle fields as the sidecar has them; null where there is nothing to say, or nothing could be told.
 pub fn json(explanation: &Explanation) -> String {
     let Explanation { seen, step, exit, figures, coming, needs, .. } = explanation;
@@ -28,12 +28,15 @@ pub fn json(explanation: &Explanation) -> String {
         "due": {"action": step.action.word(), "why": redact::urls(&step.why)},
         "last_transition": progress.last_transition.as_ref().map(transition_json),
         "last_exit": exit.as_ref().map(exit_json),
+        "unhealthy_in_row": progress.unhealthy_in_row,
+        "failure_threshold": record.spec.healthcheck.failure_threshold,
+        "on_unhealthy": record.spec.healthcheck.on_unhealthy.word(),
         "failures_in_row": progress.failures_in_row,
         "restarts": progress.restarts,
         "declared": lifecycle_json(&record.spec.lifecycle),
         "next_wait_s": figures.map(|figures| figures.next_wait.as_secs_f64()),
         "starts_left": figures.map(|figures| figures.starts_left),
-        "next": coming.iter().map(|one| json!({"what": one.what, "at": one.at.0})).collect::<Vec<_>>(),
+        "next": coming.iter().map(|one| json!({"what": one.what, "at": one.at.0, "if_unused": one.is_if_unused})).collect::<Vec<_>>(),
         "depends_on": needs.iter().map(need_json).collect::<Vec<_>>(),
     }))
 }
@@ -60,6 +63,7 @@ fn need_json(need: &Need) -> Value {
         "service": found.map(|(name, _)| name),
         "status": found.map(|(_, status)| status.word()),
         "healthy": need.is_healthy,
+        "why": need.why.as_deref().map(redact::urls),
     })
 }
 
@@ -71,7 +75,7 @@ pub fn draw(explanation: &Explanation, style: Style) -> String {
     let mut lines = vec![
         ("why", text(&explanation.why)),
         ("status", status(record, seen.liveness)),
-        ("health", health(record, seen.liveness)),
+        ("health", counted(record, health(record, seen.liveness))),
     ];
     lines.extend(progress.last_transition.as_ref().map(|last| {
         let from = last.from.map_or("new", |from| from.word());
@@ -88,16 +92,12 @@ pub fn draw(explanation: &Explanation, style: Style) -> String {
     lines.push(("a sweep now", text(&format!("{}: {}", step.action.word(), step.why))));
     lines.extend(explanation.coming.iter().map(|one| {
         let when = if one.at > now { format!("in {}", span::short(one.at.since(now))) } else { "now".to_owned() };
-        ("next", Cell::plain(format!("{when}: {} ({})", one.what, span::utc(one.at.0))))
+        let unless = if one.is_if_unused { ", unless somebody uses it" } else { "" };
+        ("next", Cell::plain(format!("{when}: {}{unless} ({})", one.what, span::utc(one.at.0))))
     }));
-    lines.extend(policy::lines(&record.spec.lifecycle).into_iter().map(|(label, words)| (label, text(&words))));
+    lines.extend(policy::lines(&record.spec).into_iter().map(|(label, words)| (label, text(&words))));
     if let Some(figures) = figures {
-        let wait = figures.next_wait.as_secs_f64();
-        let words = format!(
-            "a failure now would wait {wait} s; {} automatic starts are left in the window",
-            figures.starts_left
-        );
-        lines.push(("figures", Cell::plain(words)));
+        lines.push(("figures", Cell::plain(figures_words(*figures, record))));
         let words = format!("{} in a row; {} automatic starts in all", progress.failures_in_row, progress.restarts);
         lines.push(("failures", Cell::plain(words)));
     }
@@ -105,11 +105,24 @@ pub fn draw(explanation: &Explanation, style: Style) -> String {
     draw_pairs(&lines, style)
 }
 
+fn figures_words(figures: Figures, record: &Record) -> String {
+    let wait = figures.next_wait.as_secs_f64();
+    let which = match record.status {
+        Status::Failed => return "nothing starts it by itself any more".to_owned(),
+        Status::Backoff => "the next failure",
+        Status::Queued | Status::Starting | Status::Running | Status::Stopping | Status::Stopped => "a failure now",
+    };
+    format!("{which} would wait {wait} s; {} automatic starts are left in the window", figures.starts_left)
+}
+
 fn need_words(need: &Need) -> String {
     let health = if need.is_healthy { "healthy" } else { "not healthy" };
     match &need.found {
-        Some((service, status)) if *service == need.name => format!("{service}: {}, {health}", status.word()),
-        Some((service, status)) => format!("{} (as {service}): {}, {health}", need.name, status.word()),
+        Some((service, status)) => {
+            let alias = if *service == need.name { String::new() } else { format!(" (as {service})") };
+            let why = need.why.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
+            format!("{}{alias}: {}, {health}{why}", need.name, status.word())
+        }
         None => format!("{}: there is none in its scope", need.name),
     }
 }

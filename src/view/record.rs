@@ -47,9 +47,9 @@ pub fn draw_list<'a>(listed: impl Iterator<Item = Listed<'a>>, now: EpochMs, sty
     draw(COLUMNS, &rows, style)
 }
 
-/// A line for each of `records` that does not run, with why; empty where all run.
-pub fn notes<'a>(records: impl Iterator<Item = &'a Record> + Clone, now: EpochMs) -> String {
-    let all = records.filter_map(|record| Some((record, brief(record, now)?)));
+/// A line for each of `records`, beside it what was seen of its process, that does not run, with why; empty where all run.
+pub fn notes<'a>(records: impl Iterator<Item = (&'a Record, Liveness)> + Clone, now: EpochMs) -> String {
+    let all = records.filter_map(|(record, liveness)| Some((record, why_down(record, liveness, now)?)));
     let lines: String =
         all.clone().take(NOTES_MAX).map(|(record, why)| format!("{}: {}\n", record.name, text(&why).text)).collect();
     match all.skip(NOTES_MAX).count() {
@@ -106,6 +106,27 @@ pub(super) fn health(record: &Record, liveness: Liveness) -> Cell {
         (Liveness::Dead, _) => Cell::plain(NONE),
         (Liveness::Alive | Liveness::Unknown, true) => Cell { text: "healthy".to_owned(), paint: Paint::Good },
         (Liveness::Alive | Liveness::Unknown, false) => Cell { text: "unhealthy".to_owned(), paint: Paint::Bad },
+    }
+}
+
+/// Why it does not run, in one sentence; `None`: it does, as far as can be told.
+pub(super) fn why_down(record: &Record, liveness: Liveness, now: EpochMs) -> Option<String> {
+    let unnoticed = || {
+        let is_dead = record.status == Status::Running && liveness == Liveness::Dead;
+        is_dead.then(|| "it is dead, and nobody has acted on that yet".to_owned())
+    };
+    brief(record, now).or_else(unnoticed)
+}
+
+/// `health`, with the probes that have failed in a row: they may be too few yet to change it.
+pub(super) fn counted(record: &Record, health: Cell) -> Cell {
+    match (record.progress.unhealthy_in_row, record.spec.healthcheck.failure_threshold.max(1)) {
+        (0, _) => health,
+        (failed, limit) if record.healthy => Cell {
+            text: format!("{}, {failed} of {limit} failures in a row that make it unhealthy", health.text),
+            ..health
+        },
+        (failed, _) => Cell { text: format!("{}, after {failed} failures in a row", health.text), ..health },
     }
 }
 

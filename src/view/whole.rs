@@ -2,11 +2,10 @@
 
 use crate::base::clock::EpochMs;
 use crate::base::span;
-use crate::ops::explain::brief;
 use crate::ops::show::{Service, Tree};
 use crate::service::{Exit, ExitCause, ExitRecord, Liveness, Probe, Proof, Record, Status};
 
-use super::record::{NONE, ago, health, left, ports, status, text};
+use super::record::{NONE, ago, counted, health, left, ports, status, text, why_down};
 use super::table::{Cell, Style, draw_pairs};
 use super::{amount, escape, policy};
 
@@ -36,7 +35,18 @@ pub fn draw(service: &Service, tree: Option<&Tree>, now: EpochMs, style: Style) 
     }
     // A record's name is kebab-case: it needs no quotes.
     let name = &service.seen.record.name;
-    let commands = [("logs", " -f", "its log as it grows"), ("restart", "", "a new start"), ("stop", "", "its end")];
+    let start = match service.seen.record.status {
+        Status::Stopped => ("ensure", "", "its start"),
+        Status::Queued | Status::Starting | Status::Running | Status::Backoff | Status::Stopping | Status::Failed => {
+            ("restart", "", "a new start")
+        }
+    };
+    let commands = [
+        ("explain", "", "why, and what comes"),
+        ("logs", " -f", "its log as it grows"),
+        start,
+        ("stop", "", "its end"),
+    ];
     let width = "minions managed restart ".len() + name.len();
     text.push_str("\nwhat next:\n");
     text.extend(commands.map(|(verb, more, what)| {
@@ -59,7 +69,7 @@ fn how_it_does(service: &Service, tree: Option<&Tree>, now: EpochMs) -> Lines {
         ("started", moment(record.started_at, now)),
         ("lives until", lives_until(record, now)),
     ];
-    lines.extend(brief(record, now).map(|why| ("why", text(&why))));
+    lines.extend(why_down(record, liveness, now).map(|why| ("why", text(&why))));
     lines.extend(service.exit.map(|exit| ("ended", Cell::plain(ended(exit)))));
     lines.extend(service.work.as_ref().map(|work| {
         let since = span::short(now.since(work.since));
@@ -97,7 +107,7 @@ fn what_it_runs(service: &Service) -> Lines {
         ("ports", text(&ports(record))),
         ("healthcheck", text(&healthcheck(record))),
     ];
-    lines.extend(policy::lines(&record.spec.lifecycle).into_iter().map(|(label, words)| (label, text(&words))));
+    lines.extend(policy::lines(&record.spec).into_iter().map(|(label, words)| (label, text(&words))));
     lines.extend(service.env.iter().map(|(key, value)| ("env", text(&format!("{key}={value}")))));
     let passed: Vec<&str> = record.passed_env.iter().map(|(key, _)| key.as_str()).collect();
     lines.push(("passed on", text(&passed.join(" "))));
@@ -136,7 +146,7 @@ fn proven(record: &Record, liveness: Liveness) -> Cell {
         Some(Proof::Unverified) => ", who answered is not proven",
         None => "",
     };
-    Cell { text: text + proof, paint }
+    counted(record, Cell { text: text + proof, paint })
 }
 
 fn pid(record: &Record) -> Cell {

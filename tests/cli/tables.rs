@@ -206,6 +206,7 @@ end of the log:
   \u{1b}[2Jgone
 
 what next:
+  minions managed explain web  why, and what comes
   minions managed logs web -f  its log as it grows
   minions managed restart web  a new start
   minions managed stop web     its end

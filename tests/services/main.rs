@@ -15,6 +15,7 @@ mod doctor;
 mod ends;
 mod ensure;
 mod examples;
+mod explains;
 mod fails;
 mod faults;
 mod faults_disk;

@@ -126,7 +126,8 @@ fn a_service_that_died_with_its_shim_waits_as_its_policy_says_and_then_comes_bac
     assert_eq!((&waiting["failures_in_row"], &waiting["restarts"]), (&json!(1), &json!(1)), "{waiting}");
     assert_eq!((&waiting["pid"], &waiting["process"], &waiting["alive"]), (&Value::Null, &Value::Null, &json!(false)));
     assert_eq!(waiting["last_transition"]["input"], "dead-at-sweep");
-    assert!(!world.root().join("engine/managed-run/web").exists(), "its files are gone");
+    let run_dir = world.root().join("engine/managed-run/web").join(old["generation"].as_str().expect("one"));
+    assert!(!run_dir.exists(), "its files are gone");
     check_step(&world, "keep", "to be started again in 16m");
     assert_eq!(world.record("web"), waiting, "it is written once");
     make_due(&world);
@@ -316,7 +317,7 @@ fn explain_tells_what_a_service_depends_on() {
     world.declare("ripley", &[world.shell("db", "exec sleep 1001"), web]);
     assert_eq!(world.accept("ripley", &[]).0, Some(0));
     let told = world.run(&["explain", "web", "--format", "json"]).ended(0).json();
-    let need = json!([{"name": "db", "service": "db", "status": "running", "healthy": true}]);
+    let need = json!([{"name": "db", "service": "db", "status": "running", "healthy": true, "why": null}]);
     assert_eq!((&told["depends_on"], &told["declared"]), (&need, &json!({"depends_on": ["db"]})), "{told}");
     world.run(&["stop", "db"]).ended(0);
     assert!(world.run(&["explain", "web"]).ended(0).stdout.contains("db: there is none in its scope"));

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::restarts::await_life;
 use crate::steps::expect_true_after_reconcile;
-use crate::support::{World, is_alive, kill, pid_of, wait_for};
+use crate::support::{World, is_alive, kill, pid_of, shim_of, wait_for};
 use crate::truth::{NAMES, expect_truth, specs};
 
 /// What a shim goes through between the end of one life and the start of a follower of the next.
@@ -52,7 +52,10 @@ fn a_shim_that_dies_at_a_step_of_a_restart_leaves_nothing_untrue() {
         for name in NAMES {
             let story = format!("the shim of {name}, killed at {}", step.word());
             up(&world);
+            let shim = shim_of(&world.record(name));
             crash(&world, step, name);
+            // The order goes before it kills itself.
+            wait_for(&story, || !is_alive(shim));
             expect_true_after_reconcile(&world, &story);
             up(&world);
             expect_truth(&world, &format!("{story}, and again"));

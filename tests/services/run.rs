@@ -87,8 +87,12 @@ fn write_own_lease(world: &World, expires_at: i64) {
         "version": 1, "pid": me["pid"], "start_ticks": me["start_ticks"], "boot_id": me["boot_id"], "since": 1,
         "expires_at": expires_at,
     });
+    let path = world.root().join("engine/managed-loop.json");
     std::fs::create_dir_all(world.root().join("engine")).unwrap();
-    std::fs::write(world.root().join("engine/managed-loop.json"), lease.to_string()).unwrap();
+    // In one step: a loop that reads half of it would take it for nobody's.
+    let beside = path.with_extension("by-the-test");
+    std::fs::write(&beside, lease.to_string()).unwrap();
+    std::fs::rename(&beside, &path).unwrap();
 }
 
 #[test]
