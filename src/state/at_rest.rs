@@ -147,6 +147,7 @@ pub(super) fn names(root: &Root) -> Result<Vec<String>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::files::{Durability, read_bounded, write_atomic};
     use crate::state::record_from_json;
     use serde_json::json;
 
@@ -230,12 +231,14 @@ mod tests {
         {
             let (_dir, root) = root();
             keep(&root, &record("web", Status::Stopped)).unwrap();
-            std::fs::write(root.at_rest("web"), text).unwrap();
+            write_atomic(&root.at_rest("web"), text.as_bytes(), Durability::Cached).unwrap();
             assert!(read_at_rest(&root, "web").is_err(), "{text}");
         }
         let (_dir, root) = root();
         keep(&root, &record("web", Status::Stopped)).unwrap();
-        std::fs::rename(root.run().join("web"), root.run().join("other")).unwrap();
+        let text = read_bounded(&root.at_rest("web"), BYTES_MAX).unwrap();
+        std::fs::create_dir_all(root.run().join("other")).unwrap();
+        write_atomic(&root.at_rest("other"), &text, Durability::Cached).unwrap();
         let error = read_at_rest(&root, "other").unwrap_err();
         assert!(
             std::error::Error::source(&error).is_some_and(|why| why.to_string().contains("another record")),

@@ -15,12 +15,12 @@ struct Transcript<'a> {
 
 impl Transcript<'_> {
     fn head(&mut self, title: &str) {
-        self.text.push_str(&format!("\n# {title}\n"));
+        self.text.extend(["\n# ", title, "\n"]);
     }
 
     fn ask(&mut self, args: &[&str], code: i32) {
         let ran = self.world.run(args).ended(code);
-        self.text.push_str(&format!("\n$ minions managed {}\n", args.join(" ")));
+        self.text.extend(["\n$ minions managed ", &args.join(" "), "\n"]);
         let shown = if args[0] == "show" { answer_of_show(&ran.stdout) } else { ran.stdout };
         let all = format!("{shown}{}", ran.stderr);
         self.text.extend(all.lines().map(|line| format!("{}\n", timeless(line).trim_end())));
