@@ -63,6 +63,8 @@ fn letters(bytes: &[u8]) {
         let message = cloudevent::message(&letter.event, "file:///r");
         assert!(!message.text.contains('\n') && cloudevent::parse(&message.text).is_some());
     }
+    let is_there = |other: &Vec<u8>| bytes.split(|byte| *byte == b'\n').any(|line| line == other.as_slice());
+    assert!(before.others.iter().all(is_there), "what is no letter is kept byte for byte");
     before.write(&path).expect("there is room");
     assert_eq!(Letters::read(&path).expect("we wrote it"), before, "written and read again");
     // A letter more, behind whatever there is, also a torn line.

@@ -99,7 +99,8 @@ fn events() -> Vec<String> {
 pub fn journals() -> Vec<Vec<u8>> {
     let events = events();
     let whole = events.join("\n");
-    let segments: Vec<String> = (1..).step_by(5).zip(events.chunks(5)).map(|(first, part)| format!("{}\n|{first}", part.join("\n"))).collect();
+    let segments: Vec<String> =
+        (1..).step_by(5).zip(events.chunks(5)).map(|(first, part)| format!("{}\n|{first}", part.join("\n"))).collect();
     let torn = [&events[0], "~{\"seq\":2,~", &events[1], "~", "~\0\0", &events[4], "~{\"seq\":6,\"id\":\"~"].join("\n");
     let back = [&events[3], &events[1], &events[3], "|9", &events[2], &events[8]].join("\n");
     [whole, segments.join("\n"), torn, back, events[0].clone()].map(String::into_bytes).to_vec()
@@ -110,7 +111,13 @@ pub fn outboxes() -> Vec<Vec<u8>> {
     let letter = |event: &String| format!(r#"{{"event":{event},"failures":12,"error":"it answered 500","at":7}}"#);
     let letters: Vec<String> = events().iter().map(letter).collect();
     let position = r#"{"version":1,"acked":41,"tried":{"seq":42,"failures":3},"retried":7,"retry_tried":null,"next_at":1800000000000,"delivered":40,"dropped":1,"dropped_said":1,"dropped_said_at":5,"dead":1,"dead_dropped":0,"last_error":"it answered 500","last_error_at":6,"last_delivered_at":7}"#;
-    let seeds = [position.to_owned(), "{}".to_owned(), r#"{"version":2}"#.to_owned(), letters.join("\n"), format!("{}\nwhat\n{}\n{{\"event\":", letters[1], letters[0])];
+    let seeds = [
+        position.to_owned(),
+        "{}".to_owned(),
+        r#"{"version":2}"#.to_owned(),
+        letters.join("\n"),
+        format!("{}\nwhat\n{}\n{{\"event\":", letters[1], letters[0]),
+    ];
     seeds.map(String::into_bytes).to_vec()
 }
 

@@ -33,8 +33,8 @@ pub struct Letter {
 pub struct Letters {
     /// Each event once, by its number; of two letters about one event the later counts.
     pub letters: Vec<Letter>,
-    /// Lines that are no letters, kept as they are.
-    pub others: Vec<String>,
+    /// Lines that are no letters, kept byte for byte.
+    pub others: Vec<Vec<u8>>,
 }
 
 impl Letters {
@@ -48,8 +48,8 @@ impl Letters {
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let mut letters = BTreeMap::new();
         let mut others = Vec::new();
-        for line in String::from_utf8_lossy(&bytes[..whole]).lines() {
-            match wire::letter_of(line) {
+        for line in bytes[..whole].split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\n")) {
+            match std::str::from_utf8(line).ok().and_then(wire::letter_of) {
                 Some(letter) => drop(letters.insert(letter.event.seq, letter)),
                 None => others.push(line.to_owned()),
             }
@@ -59,11 +59,13 @@ impl Letters {
 
     /// Replaces the file by these.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let mut text = String::new();
-        for line in self.others.iter().cloned().chain(self.letters.iter().map(wire::letter_text)) {
-            text.extend([line.as_str(), "\n"]);
+        let letters = self.letters.iter().map(|letter| wire::letter_text(letter).into_bytes());
+        let mut bytes = Vec::new();
+        for line in self.others.iter().cloned().chain(letters) {
+            bytes.extend_from_slice(&line);
+            bytes.push(b'\n');
         }
-        files::write_atomic(path, text.as_bytes(), Durability::Synced).map_err(|error| cannot("write", path, error))
+        files::write_atomic(path, &bytes, Durability::Synced).map_err(|error| cannot("write", path, error))
     }
 }
 
@@ -142,11 +144,11 @@ mod tests {
     fn lines_that_are_no_letters_stay() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("hook.dead.jsonl");
-        files::write_atomic(&path, b"what\n", Durability::Cached).unwrap();
+        files::write_atomic(&path, b"what\r\n\xff\n", Durability::Cached).unwrap();
         append(&path, &letter(1, "x")).unwrap();
         let read = Letters::read(&path).unwrap();
         read.write(&path).unwrap();
         assert_eq!(Letters::read(&path).unwrap(), read);
-        assert_eq!(read.others, ["what"]);
+        assert_eq!(read.others, [&b"what\r"[..], b"\xff"]);
     }
 }

@@ -34,7 +34,7 @@ them: each write of the state derives them from the difference between the recor
 In `data`, where it is known: `from` and `to` (statuses), `by` (the command that did it), `input` and `why` (docs/lifecycle.md has the
 inputs), `pid`, `previous` (the generation before), `exit` (`code`, `signal`, `cause`, `at`; `code` and `signal` null if nobody saw it),
 `next_at` (when a service in backoff is started). Of `service.renewed`, `from` and `to` are ends of its time to live. Of a
-`fatal`: `command`, `code`, `message`. Of `sidecar.rejected`: `reason`. Of `journal.lost`: `from_seq`, `to_seq`, `why`.
+`fatal`: `command`, `code`, `message`; one of the command `journal` says that the journal takes nothing. Of `sidecar.rejected`: `reason`. Of `journal.lost`: `from_seq`, `to_seq`, `why`.
 There is nothing secret in it: no environment is told, and user info of URLs is hidden. An event is at most 32 KiB; one that would be
 longer has only `cut_bytes` in its `data`.
 

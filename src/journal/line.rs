@@ -3,6 +3,9 @@
 
 use super::crc::crc32;
 
+/// The largest number of an event: the largest that every reader of JSON keeps (RFC 7493, 2.2). What is beyond is none of ours, and
+/// no number could follow it.
+const SEQ_MAX: u64 = (1 << 53) - 1;
 /// What stands between the text that is summed and the sum.
 const SUM_OPENING: &str = r#","crc":""#;
 /// Hex digits of the sum.
@@ -55,7 +58,7 @@ impl<'a> Line<'a> {
     fn of_open(open: &'a str) -> Option<Self> {
         let mut rest = Rest(open);
         rest.skip("{\"seq\":")?;
-        let seq = rest.digits()?.parse().ok()?;
+        let seq = rest.digits()?.parse().ok().filter(|seq| (1..=SEQ_MAX).contains(seq))?;
         rest.skip(",\"id\":\"")?;
         rest.string()?;
         rest.skip(",\"at\":")?;
@@ -128,6 +131,21 @@ mod tests {
     use super::*;
     use crate::base::clock::EpochMs;
     use crate::service::{Draft, EventType, event_to_text};
+
+    #[test]
+    fn numbers_that_none_can_follow_and_sums_in_another_spelling_are_none_of_ours() {
+        let read = |seq: u64| {
+            let json = event_to_text(&Draft::new(EventType::Fatal, EpochMs(1)).numbered(seq, "evt-1".into()));
+            Line::parse(framed(&json).trim_end().as_bytes()).map(|line| line.seq)
+        };
+        assert_eq!([0, 1, SEQ_MAX, SEQ_MAX + 1, u64::MAX].map(read), [None, Some(1), Some(SEQ_MAX), None, None]);
+        let with_letters = (1..99).find_map(|seq| {
+            let line = framed(&text(&seq.to_string()));
+            let (open, sum) = line.trim_end().split_at(line.len() - 1 - SUM_DIGITS - SUM_END.len());
+            sum.contains(['a', 'b', 'c', 'd', 'e', 'f']).then(|| [open, &sum.to_uppercase()].concat())
+        });
+        assert_eq!(Line::parse(with_letters.expect("most sums have a letter").as_bytes()), None);
+    }
 
     fn text(project: &str) -> String {
         let draft = Draft {

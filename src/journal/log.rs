@@ -89,6 +89,11 @@ impl Log {
         last.map_or_else(|| self.last_closed(), Ok)
     }
 
+    /// The number of the oldest event of the closed segments, by their names; 0: there is none.
+    pub fn oldest(&self) -> io::Result<u64> {
+        Ok(closed(&self.root)?.first().map_or(0, |oldest| oldest.first))
+    }
+
     /// The number of the last event of the closed segments.
     fn last_closed(&self) -> io::Result<u64> {
         let Some(newest) = closed(&self.root)?.pop() else { return Ok(0) };

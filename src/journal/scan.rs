@@ -132,10 +132,10 @@ impl Walk<'_> {
             self.scanned.bad_lines += 1;
             return ControlFlow::Continue(());
         };
-        let expected = self.scanned.last.saturating_add(1);
-        if line.seq < expected {
+        if line.seq <= self.scanned.last {
             return ControlFlow::Continue(());
         }
+        let expected = self.scanned.last.saturating_add(1);
         if line.seq > expected && self.is_begun {
             if self.missed_at.replace(expected) != Some(expected) {
                 return ControlFlow::Break(Walked::LookAgain);

@@ -2,7 +2,7 @@
 //! may still lose (docs/design/journal.md). What they mean is not looked at here.
 
 use crate::base::clock::EpochMs;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::ids::new_event_id;
 use crate::service::{Draft, Event, EventType, ExitRecord, Record, event_to_text};
 
@@ -14,6 +14,8 @@ const KEPT_BYTES_MAX: usize = 64 << 10;
 /// Bytes of events that are carried where the journal cannot be written at all. Beyond that the oldest are dropped, and said
 /// to be: a journal that stays unwritable must not eat the state file.
 const UNWRITABLE_BYTES_MAX: usize = 4 << 20;
+/// The code of the `fatal` event of a journal that takes nothing for so long that events pile up.
+const UNWRITABLE: &str = "journal-unwritable";
 /// The longest event. One that is longer loses its `data`, which alone can be long.
 const EVENT_BYTES_MAX: usize = 32 << 10;
 
@@ -98,13 +100,17 @@ impl Carried {
                 // A state file that was lost or put back must not give a number twice.
                 self.seq = self.seq.max(last);
                 if self.is_full(drafts.len()) {
-                    last = self.let_go(journal, last);
+                    let failed;
+                    (last, failed) = self.let_go(journal, last);
+                    drafts.extend(failed.and_then(|error| self.unwritable(&error, now)));
                 }
                 self.push_all(drafts, now);
                 self.events.iter().filter(|event| event.seq > last).count()
             }
             Err(error) => {
                 log::warn!("{}", error.chain());
+                let is_lasting = self.is_full(drafts.len());
+                drafts.extend(self.unwritable(&error, now).filter(|_| is_lasting));
                 self.push_all(drafts, now);
                 0
             }
@@ -143,16 +149,29 @@ impl Carried {
         self.events.iter().map(|event| event.json.len()).sum()
     }
 
-    /// Lets go of every event, if the journal has them for good. Returns the number of the last one that it has now.
-    fn let_go(&mut self, journal: &dyn Journal, last: u64) -> u64 {
+    /// What is to be told of a journal that keeps nothing; once, for as long as that lasts.
+    fn unwritable(&self, error: &Error, now: EpochMs) -> Option<Draft> {
+        let is_said = |event: &CarriedEvent| event.is_of(EventType::Fatal) && event.json.contains(UNWRITABLE);
+        let draft = Draft::new(EventType::Fatal, now).with("command", "journal").with("code", UNWRITABLE);
+        (!self.events.iter().any(is_said)).then(|| draft.with("message", error.chain()))
+    }
+
+    /// Lets go of every event, if the journal has them for good. Returns the number of the last one that it has now, and why it has
+    /// them not.
+    fn let_go(&mut self, journal: &dyn Journal, last: u64) -> (u64, Option<Error>) {
         let had = self.events.partition_point(|event| event.seq <= last);
         let appended = journal.append(&self.events[had..]);
         let last = if appended.is_ok() { self.seq } else { last };
         match appended.and_then(|()| journal.keep(&self.events)) {
-            Ok(()) => self.events.clear(),
-            Err(error) => log::warn!("{}", error.chain()),
+            Ok(()) => {
+                self.events.clear();
+                (last, None)
+            }
+            Err(error) => {
+                log::warn!("{}", error.chain());
+                (last, Some(error))
+            }
         }
-        last
     }
 
     fn push_all(&mut self, mut drafts: Vec<Draft>, now: EpochMs) {
@@ -164,7 +183,7 @@ impl Carried {
             }
         }
         for draft in drafts {
-            self.seq += 1;
+            self.seq = self.seq.saturating_add(1);
             self.events.push(CarriedEvent::new(draft.numbered(self.seq, new_event_id(now))));
         }
     }

@@ -203,3 +203,23 @@ fn a_file_gets_a_line_per_event() {
     place.events.add(1);
     assert!(refused(&place.pass()).contains("own files"));
 }
+
+#[test]
+fn what_a_receiver_says_again_of_our_secrets_is_hidden() {
+    let location = "location: ftp://h/an-opaque-word/s3cret-of-the-hook".to_owned();
+    let server = Server::start(move |_| Answer::Status(302, vec![location.clone()]));
+    let headers = json!({"X-A": "an-opaque-word", "Authorization": {"env": "HOOK_WORD"}});
+    let hook =
+        json!({"name": "hook", "type": "webhook", "url": server.url(), "followRedirects": true, "headers": headers});
+    // Its end would be cut off, and its beginning shown.
+    let script = "printf %0190d 0 >&2; echo $MY_TOKEN >&2; exit 1";
+    let command = json!({"name": "cmd", "type": "command", "cmd": "sh", "args": ["-c", script]});
+    let env = [("HOOK_WORD", "s3cret-of-the-hook"), ("MY_TOKEN", "s3cret-of-a-command")];
+    for sink in [hook, command] {
+        let place = Place::new(&json!([sink]), &env);
+        place.events.add(1);
+        let report = place.pass();
+        let why = refused(&report);
+        assert!(!why.contains("s3cret") && !why.contains("opaque") && why.contains("[redact"), "{why}");
+    }
+}

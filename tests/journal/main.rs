@@ -260,6 +260,74 @@ fn readers_beside_a_writer_that_rotates_are_given_each_event_once() {
 }
 
 #[test]
+fn who_reads_a_part_is_told_of_no_loss_behind_it() {
+    let place = Place::new(1 << 20, 16);
+    place.tell(20, "one");
+    place.tell(20, "two");
+    place.tell(10, "three");
+    assert!(place.context.store().read().unwrap().carried.events[0].seq > 11, "the state has let go of some");
+    for limit in 1..50 {
+        let request = Request { start: Start::After(0), limit, filter: Filter::default() };
+        let found = events::run(&place.context, &request).unwrap();
+        assert_eq!((found.items.len(), found.next, found.gaps.len()), (limit, limit as u64, 0), "{found:?}");
+    }
+}
+
+#[test]
+fn the_last_that_match_are_found_wherever_they_are() {
+    let place = Place::new(1 << 20, 1000);
+    // More than is looked at first, and than is looked at then.
+    let (seldom, often) = (EventType::JournalLost, EventType::Fatal);
+    let edit = |document: &mut minions_managed::state::Document, kinds: &[(EventType, usize)]| {
+        for (kind, count) in kinds {
+            (0..*count).for_each(|_| document.tell(Draft::new(*kind, EpochMs(1))));
+        }
+    };
+    let kinds = [(seldom, 2), (often, 9_000), (seldom, 1), (often, 40_000), (seldom, 1), (often, 20_000)];
+    for (kind, count) in kinds {
+        for at in (0..count).step_by(1000) {
+            let some = [(kind, (count - at).min(1000))];
+            place.context.store().change("test", |document| edit(document, &some)).unwrap();
+        }
+    }
+    let total: u64 = kinds.iter().map(|(_, count)| *count as u64).sum();
+    let check = |kind: EventType, limit: usize, expected: &[u64]| {
+        let filter = Filter::new(None, None, Some(kind.word().to_owned()));
+        let found = events::run(&place.context, &Request { start: Start::Last, limit, filter }).unwrap();
+        let seqs: Vec<u64> = found
+            .items
+            .iter()
+            .map(|item| serde_json::from_str::<Value>(item).unwrap()["seq"].as_u64().unwrap())
+            .collect();
+        assert_eq!(
+            (seqs.as_slice(), found.next, found.gaps.len(), found.bad_lines),
+            (expected, total, 0, 0),
+            "{limit}"
+        );
+    };
+    let all = [1, 2, 9_003, 49_004];
+    for limit in 0..=5 {
+        check(seldom, limit, &all[all.len().saturating_sub(limit)..]);
+    }
+    check(often, 3, &[total - 2, total - 1, total]);
+    let every: Vec<u64> = (1..=total).filter(|seq| !all.contains(seq)).collect();
+    check(often, usize::MAX, &every);
+    check(often, 30_000, &every[every.len() - 30_000..]);
+    // What is missing on both sides of where a part begins is one gap.
+    let mut firsts: Vec<u64> = std::fs::read_dir(place.context.root.engine())
+        .unwrap()
+        .filter_map(|entry| Root::events_segment_first(entry.unwrap().file_name().to_str().unwrap()))
+        .collect();
+    firsts.sort_unstable();
+    let behind = firsts.partition_point(|first| *first <= total - 16_384);
+    let (first, next) = (firsts[behind - 1], firsts[behind]);
+    std::fs::remove_file(place.context.root.events_segment(first)).unwrap();
+    let filter = Filter::new(None, None, Some(often.word().to_owned()));
+    let found = events::run(&place.context, &Request { start: Start::Last, limit: 60_000, filter }).unwrap();
+    assert_eq!(found.gaps, [first..=next - 1]);
+}
+
+#[test]
 fn any_number_is_found_by_halving() {
     let place = Place::new(1 << 20, 3);
     for _ in 0..60 {

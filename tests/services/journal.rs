@@ -214,7 +214,10 @@ fn a_journal_on_a_full_disk_costs_nothing_and_misses_nothing() {
         }
         assert!(said > 40, "the command says so: {said}");
         let found = world.run(&["doctor", "--format", "json"]).json()["findings"].to_string();
-        assert!(found.contains("journal-behind"), "{found}");
+        assert!(found.contains("journal-behind") && found.contains("fatal-events"), "{found}");
+        let fatal = world.run(&["events", "--type", "fatal", "--format", "json"]).json()["items"].clone();
+        assert_eq!(fatal.as_array().unwrap().len(), 1, "it is told once: {fatal}");
+        assert_eq!(fatal[0]["data"]["code"], "journal-unwritable");
         std::fs::remove_file(disk.join("filler")).unwrap();
         let ran = renew(&world, 999).ended(0);
         assert!(ran.stderr.is_empty(), "{ran:?}");

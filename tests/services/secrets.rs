@@ -117,7 +117,7 @@ fn world() -> World {
     let world = World::new();
     let hook = format!("http://127.0.0.1:9/?token={}", plant("hookurl"));
     let headers = json!({"X-A": plant("header"), "Authorization": {"env": "HOOK_AUTH"}});
-    let complain = format!("cat >&2; echo $X_API_KEY http://u:{}@h $HOOK_AUTH >&2; exit 3", plant("complaint"));
+    let complain = format!("echo $X_API_KEY http://u:{}@h $HOOK_AUTH >&2; cat >&2; exit 3", plant("complaint"));
     world.set(&json!({
         "envKeyAllowlistPrefixes": ["MY_"], "passEnvKeys": ["PATH", "X_API_KEY"],
         "outbox": {"sinks": [
@@ -180,6 +180,27 @@ fn files(dir: &Path) -> Vec<std::path::PathBuf> {
     entries.flat_map(|entry| below(entry.path())).collect()
 }
 
+/// What is told of events that sinks have refused too often, with reasons that sinks gave.
+fn dead_letters(world: &World) -> Vec<String> {
+    let count = || run(world, "outbox dead-letters", &["--format", "json"]).json()["items"].as_array().unwrap().len();
+    while count() < 2 {
+        run(world, "outbox drain", &["-q"]);
+    }
+    let mut found = Vec::new();
+    for line in
+        ["outbox dead-letters", "outbox status", "events", "timeline", "doctor", "list", "explain good", "outbox retry"]
+    {
+        for more in [&["-vvv"][..], &["--format", "json", "-vvv"]] {
+            let ran = run(world, line, more);
+            let is_shown = !line.contains("dead-letters") || ran.stdout.contains("[redacted]");
+            assert!(is_shown, "the reason is there, and what it hides: {ran:?}");
+            found
+                .extend(leaks(&ran.stdout).into_iter().chain(leaks(&ran.stderr)).map(|leak| format!("{line}: {leak}")));
+        }
+    }
+    found
+}
+
 #[test]
 fn no_output_and_no_file_holds_a_secret_that_need_not() {
     let world = world();
@@ -198,6 +219,7 @@ fn no_output_and_no_file_holds_a_secret_that_need_not() {
             }
         }
     }
+    found.extend(dead_letters(&world));
     let root = world.root();
     let mut searched = 0;
     for path in files(&root) {
