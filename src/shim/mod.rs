@@ -143,11 +143,13 @@ impl Shim {
         {
             self.expires_at = renewed.ttl_expires_at;
         }
-        self.waiter.arm(self.expires_at);
+        let is_expired = self.expires_at.is_some_and(|at| EpochMs::now() >= at);
+        // What is over is remembered by `life`, and would wake it again at once, for as long as the tree takes to end.
+        self.waiter.arm(self.expires_at.filter(|_| !is_expired));
         self.reaped.reap(self.service.main_pid(), self.service.generation(), &mut self.follower);
         Seen {
             is_asked: woken.stop,
-            is_expired: self.expires_at.is_some_and(|at| EpochMs::now() >= at),
+            is_expired,
             has_ended: self.reaped.main_exit.is_some(),
             is_alone: self.reaped.is_alone,
         }

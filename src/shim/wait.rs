@@ -60,13 +60,12 @@ impl Waiter {
         Ok(waiter)
     }
 
-    /// Lets the timer fire at `at`, by the wall clock, also over a suspend and when the clock is set.
+    /// Lets the timer fire at `at`, by the wall clock, also over a suspend and when the clock is set; `None`: never, also where it
+    /// has fired already.
     pub(super) fn arm(&self, at: Option<EpochMs>) {
-        if let Some(at) = at {
-            #[cfg(debug_assertions)]
-            self.armed.set(Some(at));
-            self.timer.arm(at);
-        }
+        #[cfg(debug_assertions)]
+        self.armed.set(at);
+        self.timer.arm(at);
     }
 
     /// Sleeps until a signal, the timer or `deadline`.
@@ -125,13 +124,13 @@ mod timer {
         }
 
         /// Arming also clears an expiry that has been seen. A clock that is set wakes us too; the caller looks anew.
-        pub(super) fn arm(&self, at: EpochMs) {
+        pub(super) fn arm(&self, at: Option<EpochMs>) {
             let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
-            // The kernel's clock is the one that it goes by, whatever tests have set ours to.
+// The kernel's clock is the one that it goes by, whatever tests have set ours to.
             #[cfg(debug_assertions)]
-            let at = EpochMs(at.0.saturating_sub(crate::base::clock::set::by_ms()));
-            // A zero time would disarm it.
-            let ms = at.0.max(1);
+            let at = at.map(|at| EpochMs(at.0.saturating_sub(crate::base::clock::set::by_ms())));
+            // A zero time disarms it.
+            let ms = at.map_or(0, |at| at.0.max(1));
             let value = Timespec { tv_sec: ms / 1000, tv_nsec: (ms % 1000) * 1_000_000 };
             let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
             // It fails on bad arguments only.
@@ -162,8 +161,8 @@ mod timer {
             Ok(Self(Cell::new(i64::MAX)))
         }
 
-        pub(super) fn arm(&self, at: EpochMs) {
-            self.0.set(at.0);
+        pub(super) fn arm(&self, at: Option<EpochMs>) {
+            self.0.set(at.map_or(i64::MAX, |at| at.0));
         }
 
         pub(super) fn fd(&self) -> Option<&OwnedFd> {

@@ -50,6 +50,17 @@ fn a_follower_may_die_at_any_step() {
     println!("{} deaths of followers", die_everywhere(&Role::Follower("web".into())));
 }
 
+/// A shim sleeps while what it has asked to end takes its time, also when the time to live was why.
+#[test]
+fn a_shim_that_ends_its_tree_sleeps_meanwhile() {
+    for then in ["$ stop web", "wait 70s"] {
+        let story = format!("declare ripley ttl=1 web --port 3001 --deaf grace_s=30\n$ accept ripley\n{then}\nwait 1m");
+        let stage = staged(&story);
+        let steps = stage.sim.lock().steps_of_all(&Role::Shim("web".into()));
+        assert!(steps < 400, "{steps} steps of the shim\n{story}");
+    }
+}
+
 /// Whichever of the two is first: a stop stays a stop, and of the others one generation is there.
 #[test]
 fn a_command_may_come_at_any_step_of_a_restart() {

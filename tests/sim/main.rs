@@ -18,5 +18,6 @@ mod scenarios;
 mod script;
 mod sim;
 mod stage;
+mod stories;
 mod walks;
 mod world;

@@ -103,9 +103,9 @@ impl Proc {
         self.as_service().is_some()
     }
 
-    /// It is a command that ends by itself when it is asked to.
-    pub(crate) fn is_catching(&self) -> bool {
-        matches!(&self.kind, Kind::Command(caught) if caught.is_caught)
+    /// It is a command that does not end before it is asked to.
+    pub(crate) fn is_loop(&self) -> bool {
+        matches!(self.kind, Kind::Command(_)) && self.inside.args.get(2).is_some_and(|verb| verb == "run")
     }
 
     /// It runs the program that is tested.

@@ -62,7 +62,7 @@ impl Promises {
             Act::Wait(_) | Act::Fault(_) | Act::Clock(_) | Act::Reboot | Act::Tear(_) | Act::Sidecar { .. } => {
                 self.steady.clear();
             }
-            Act::Connect(_) | Act::Disconnect(_) | Act::AskLoops => {}
+            Act::Connect(_) | Act::Disconnect(_) | Act::AskLoops | Act::Freeze | Act::Thaw => {}
             Act::Kill(Whom::Commands)
             | Act::Steps(_)
             | Act::Until(_)
@@ -93,6 +93,8 @@ impl Promises {
             | Act::Connect(_)
             | Act::Disconnect(_)
             | Act::AskLoops
+            | Act::Freeze
+            | Act::Thaw
             | Act::Kill(_)
             | Act::Reuse(_)
             | Act::Die(_)

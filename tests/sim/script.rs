@@ -8,12 +8,13 @@
 //! | `& COMMAND` | the same, begun; it goes on with later acts |
 //! | `steps N` | whatever runs makes N steps |
 //! | `until STEP` | whatever runs goes on until somebody reaches that named step |
-//! | `join` | every command comes to its end |
+//! | `join` | every command comes to its end, also those that were frozen, and loops |
 //! | `die command at STEP`, `die shim NAME at STEP`, `die follower NAME at STEP` | whoever gets there next is killed; a number is that of a step from then on |
 //! | `kill service NAME`, `kill shim NAME`, `kill commands` | SIGKILL |
 //! | `reuse NAME` | its shim and service are killed, and their pids are bystanders' from then on |
 //! | `connect PORT`, `disconnect PORT` | somebody connects to the service that listens there, and goes again |
 //! | `end loops` | SIGTERM to every `run` |
+//! | `freeze commands`, `thaw commands` | SIGSTOP, SIGCONT |
 //! | `wait SPAN` | time passes: `300ms`, `5s`, `2m`, `1h` |
 //! | `clock +SPAN`, `clock -SPAN` | somebody sets the clock |
 //! | `reboot` | everything dies; another boot begins |
@@ -44,6 +45,8 @@ pub(crate) enum Act {
     Connect(u16),
     Disconnect(u16),
     AskLoops,
+    Freeze,
+    Thaw,
     Kill(Whom),
     Reuse(String),
     Wait(Duration),
@@ -96,6 +99,8 @@ impl Act {
             ["connect", port] => Self::Connect(port.parse().map_err(|_| odd())?),
             ["disconnect", port] => Self::Disconnect(port.parse().map_err(|_| odd())?),
             ["end", "loops"] => Self::AskLoops,
+            ["freeze", "commands"] => Self::Freeze,
+            ["thaw", "commands"] => Self::Thaw,
             ["kill", "service", name] => Self::Kill(Whom::Service((*name).into())),
             ["kill", "shim", name] => Self::Kill(Whom::Shim((*name).into())),
             ["kill", "commands"] => Self::Kill(Whom::Commands),
@@ -130,6 +135,8 @@ impl Act {
             Self::Connect(port) => format!("connect {port}"),
             Self::Disconnect(port) => format!("disconnect {port}"),
             Self::AskLoops => "end loops".into(),
+            Self::Freeze => "freeze commands".into(),
+            Self::Thaw => "thaw commands".into(),
             Self::Die(Death { who, at }) => {
                 let who = match who {
                     Role::Command => "command".to_owned(),
@@ -209,6 +216,8 @@ fn acts_read_back_from_their_lines() {
         "connect 3001",
         "disconnect 3001",
         "end loops",
+        "freeze commands",
+        "thaw commands",
         "kill service web",
         "kill shim web",
         "kill commands",

@@ -317,6 +317,11 @@ impl Inner {
         waits.collect::<Vec<_>>().join("; ")
     }
 
+    /// So many steps all who are `role` have made.
+    pub(crate) fn steps_of_all(&self, role: &Role) -> u64 {
+        self.tasks.values().filter(|task| task.role == *role).map(|task| task.steps).sum()
+    }
+
     /// Commands that have not ended.
     pub(crate) fn commands(&self) -> Vec<Uid> {
         let commands = self.tasks.iter().filter(|(_, task)| task.role == Role::Command && !task.is_done);
@@ -443,7 +448,9 @@ impl Inner {
             let left = u64::try_from(at_ms - machine.wall_ms).unwrap_or(0);
             machine.uptime + Duration::from_millis(left)
         };
-        let waits = self.tasks.values().filter(|task| !task.is_done).filter_map(|task| match task.wait {
+        let goes_on = |uid: Uid| machine.get(uid).is_none_or(|proc| !proc.is_stopped);
+        let waiting = self.tasks.iter().filter(|(uid, task)| !task.is_done && goes_on(**uid)).map(|(_, task)| task);
+        let waits = waiting.filter_map(|task| match task.wait {
             Wait::Until(at) | Wait::End(_, at) | Wait::Asked(at) => Some(at),
             Wait::Sleep(at_ms, at) => at_ms.map(wall).into_iter().chain(at).min(),
             Wait::None | Wait::Word | Wait::Answer(_) => None,

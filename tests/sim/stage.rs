@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::check;
 use crate::declare::spec;
 use crate::faults::Faults;
-use crate::machine::{KILL, TERM, Uid};
+use crate::machine::{CONT, KILL, STOP, TERM, Uid};
 use crate::proc::Proc;
 use crate::promises::Promises;
 use crate::script::{Act, Whom};
@@ -111,6 +111,8 @@ impl Stage {
                 self.ask_loops();
                 String::new()
             }
+            Act::Freeze => self.signal_commands(STOP),
+            Act::Thaw => self.signal_commands(CONT),
             Act::Kill(whom) => self.kill(whom),
             Act::Reuse(name) => self.reuse(name),
             Act::Wait(span) => self.wait(*span),
@@ -185,6 +187,8 @@ impl Stage {
     }
 
     fn join(&mut self) -> String {
+        self.signal_commands(CONT);
+        self.ask_loops();
         let begun = std::mem::take(&mut self.begun);
         begun.into_iter().map(|(uid, words)| format!("{words}:\n{}", self.finish(uid))).collect()
     }
@@ -243,11 +247,19 @@ impl Stage {
         String::new()
     }
 
-    /// SIGTERM to every command that would rather end by itself: to loops.
+    fn signal_commands(&self, signal: i32) -> String {
+        let mut inner = self.sim.lock();
+        for uid in inner.commands() {
+            inner.machine.deliver(uid, signal);
+        }
+        String::new()
+    }
+
+    /// SIGTERM to every loop.
     fn ask_loops(&self) {
         let mut inner = self.sim.lock();
         for uid in inner.commands() {
-            if inner.machine.get(uid).is_some_and(Proc::is_catching) {
+            if inner.machine.get(uid).is_some_and(Proc::is_loop) {
                 inner.machine.deliver(uid, TERM);
             }
         }
@@ -257,7 +269,6 @@ impl Stage {
     fn peace(&mut self) -> String {
         self.sim.lock().faults = Faults::None;
         self.sim.lock().death = None;
-        self.ask_loops();
         drop(self.join());
         // Whom a loop has started.
         let others = self.sim.lock().commands();
