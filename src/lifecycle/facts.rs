@@ -15,7 +15,7 @@ pub struct Facts {
     pub life: Life,
     /// The generation that this one was to replace.
     pub previous: Previous,
-    /// It lives, and somebody has begun to end it.
+    /// It lives or has lived, no probe of it has ever passed, and somebody has begun to end it.
     pub is_ending: bool,
     /// What its shim is about, where the service of the record is dead; else not asked, and [`Shim::Gone`].
     pub shim: Shim,

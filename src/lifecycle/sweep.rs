@@ -33,7 +33,7 @@ fn decide(record: &Record, facts: &Facts, now: EpochMs) -> Decision {
     if record.status == Status::Stopping {
         return ending(record);
     }
-    if facts.is_ending && facts.life == Life::Alive {
+    if facts.is_ending && is_going(record, facts) {
         return Decision::of(Action::End(Cause::Asked), "its end was begun, and it is not gone yet");
     }
     match (record.status, &facts.life) {
@@ -46,6 +46,17 @@ fn decide(record: &Record, facts: &Facts, now: EpochMs) -> Decision {
             without_process(record, facts, now)
         }
         (Status::Stopping, _) => ending(record),
+    }
+}
+
+/// Whether something of a service is there whose end was begun: itself, or at least its shim, which begins no other life then and
+/// tells nobody that it leaves.
+fn is_going(record: &Record, facts: &Facts) -> bool {
+    match (&facts.life, record.status) {
+        (Life::Alive, _) => true,
+        (Life::Dead(_), Status::Queued | Status::Starting | Status::Running) => facts.shim == Shim::Same,
+        (Life::Dead(_), Status::Backoff | Status::Stopping | Status::Stopped | Status::Failed) => false,
+        (Life::NotStarted | Life::Unknown, _) => false,
     }
 }
 
@@ -277,6 +288,11 @@ mod tests {
                 _ => Cause::Asked,
             }),
             (_, Life::Alive, _) if facts.is_ending => Action::End(Cause::Asked),
+            (Status::Queued | Status::Starting | Status::Running, Life::Dead(_), _)
+                if facts.is_ending && facts.shim == Shim::Same =>
+            {
+                Action::End(Cause::Asked)
+            }
             (Status::Failed, Life::Alive, _) => Action::End(Cause::Dead),
             (Status::Running, Life::Alive, _) if !is_claimed => Action::Keep,
             (_, Life::Alive, _) => Action::Adopt,

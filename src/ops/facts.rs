@@ -98,8 +98,8 @@ pub fn for_sweep(root: &Root, record: &Record) -> sweep::Facts {
         }
     };
     // Of what is healthy or was, only a stop or a sweep begins the end, and they write that down first.
-    let is_ending =
-        life == Life::Alive && record.last_health_at.is_none() && ending::is_begun(root, &Target::of(root, record));
+    let is_seen = matches!(life, Life::Alive | Life::Dead(_));
+    let is_ending = is_seen && record.last_health_at.is_none() && ending::is_begun(root, &Target::of(root, record));
     let is_rebooted = observe_is_rebooted(record);
     sweep::Facts { turn: observe_turn(record), life, previous, is_ending, shim, is_rebooted }
 }

@@ -126,7 +126,7 @@ mod timer {
         /// Arming also clears an expiry that has been seen. A clock that is set wakes us too; the caller looks anew.
         pub(super) fn arm(&self, at: Option<EpochMs>) {
             let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
-// The kernel's clock is the one that it goes by, whatever tests have set ours to.
+            // The kernel's clock is the one that it goes by, whatever tests have set ours to.
             #[cfg(debug_assertions)]
             let at = at.map(|at| EpochMs(at.0.saturating_sub(crate::base::clock::set::by_ms())));
             // A zero time disarms it.

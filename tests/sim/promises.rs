@@ -62,7 +62,7 @@ impl Promises {
             Act::Wait(_) | Act::Fault(_) | Act::Clock(_) | Act::Reboot | Act::Tear(_) | Act::Sidecar { .. } => {
                 self.steady.clear();
             }
-            Act::Connect(_) | Act::Disconnect(_) | Act::AskLoops | Act::Freeze | Act::Thaw => {}
+            Act::Connect(_) | Act::Disconnect(_) | Act::AskLoops | Act::Freeze(_) | Act::Thaw(_) => {}
             Act::Kill(Whom::Commands)
             | Act::Steps(_)
             | Act::Until(_)
@@ -93,8 +93,8 @@ impl Promises {
             | Act::Connect(_)
             | Act::Disconnect(_)
             | Act::AskLoops
-            | Act::Freeze
-            | Act::Thaw
+            | Act::Freeze(_)
+            | Act::Thaw(_)
             | Act::Kill(_)
             | Act::Reuse(_)
             | Act::Die(_)

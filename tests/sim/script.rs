@@ -14,7 +14,7 @@
 //! | `reuse NAME` | its shim and service are killed, and their pids are bystanders' from then on |
 //! | `connect PORT`, `disconnect PORT` | somebody connects to the service that listens there, and goes again |
 //! | `end loops` | SIGTERM to every `run` |
-//! | `freeze commands`, `thaw commands` | SIGSTOP, SIGCONT |
+//! | `freeze commands`, `thaw commands`, and of a shim or a service as with `kill` | SIGSTOP, SIGCONT |
 //! | `wait SPAN` | time passes: `300ms`, `5s`, `2m`, `1h` |
 //! | `clock +SPAN`, `clock -SPAN` | somebody sets the clock |
 //! | `reboot` | everything dies; another boot begins |
@@ -45,8 +45,8 @@ pub(crate) enum Act {
     Connect(u16),
     Disconnect(u16),
     AskLoops,
-    Freeze,
-    Thaw,
+    Freeze(Whom),
+    Thaw(Whom),
     Kill(Whom),
     Reuse(String),
     Wait(Duration),
@@ -59,7 +59,7 @@ pub(crate) enum Act {
     Peace,
 }
 
-/// Who gets a SIGKILL.
+/// Who gets a signal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Whom {
     Service(String),
@@ -99,11 +99,9 @@ impl Act {
             ["connect", port] => Self::Connect(port.parse().map_err(|_| odd())?),
             ["disconnect", port] => Self::Disconnect(port.parse().map_err(|_| odd())?),
             ["end", "loops"] => Self::AskLoops,
-            ["freeze", "commands"] => Self::Freeze,
-            ["thaw", "commands"] => Self::Thaw,
-            ["kill", "service", name] => Self::Kill(Whom::Service((*name).into())),
-            ["kill", "shim", name] => Self::Kill(Whom::Shim((*name).into())),
-            ["kill", "commands"] => Self::Kill(Whom::Commands),
+            ["freeze", whom @ ..] => Self::Freeze(parse_whom(whom).ok_or_else(odd)?),
+            ["thaw", whom @ ..] => Self::Thaw(parse_whom(whom).ok_or_else(odd)?),
+            ["kill", whom @ ..] => Self::Kill(parse_whom(whom).ok_or_else(odd)?),
             ["reuse", name] => Self::Reuse((*name).into()),
             ["wait", span] => Self::Wait(parse_span(span).ok_or_else(odd)?),
             ["clock", by] => Self::Clock(parse_shift(by).ok_or_else(odd)?),
@@ -135,8 +133,9 @@ impl Act {
             Self::Connect(port) => format!("connect {port}"),
             Self::Disconnect(port) => format!("disconnect {port}"),
             Self::AskLoops => "end loops".into(),
-            Self::Freeze => "freeze commands".into(),
-            Self::Thaw => "thaw commands".into(),
+            Self::Freeze(whom) => format!("freeze {}", whom.words()),
+            Self::Thaw(whom) => format!("thaw {}", whom.words()),
+            Self::Kill(whom) => format!("kill {}", whom.words()),
             Self::Die(Death { who, at }) => {
                 let who = match who {
                     Role::Command => "command".to_owned(),
@@ -149,9 +148,6 @@ impl Act {
                 };
                 format!("die {who} at {at}")
             }
-            Self::Kill(Whom::Service(name)) => format!("kill service {name}"),
-            Self::Kill(Whom::Shim(name)) => format!("kill shim {name}"),
-            Self::Kill(Whom::Commands) => "kill commands".into(),
             Self::Reuse(name) => format!("reuse {name}"),
             Self::Wait(span) => format!("wait {}ms", span.as_millis()),
             Self::Clock(by) => format!("clock {by:+}ms"),
@@ -162,6 +158,25 @@ impl Act {
             Self::State => "state".into(),
             Self::Peace => "peace".into(),
         }
+    }
+}
+
+impl Whom {
+    fn words(&self) -> String {
+        match self {
+            Self::Service(name) => format!("service {name}"),
+            Self::Shim(name) => format!("shim {name}"),
+            Self::Commands => "commands".into(),
+        }
+    }
+}
+
+fn parse_whom(words: &[&str]) -> Option<Whom> {
+    match words {
+        ["service", name] => Some(Whom::Service((*name).into())),
+        ["shim", name] => Some(Whom::Shim((*name).into())),
+        ["commands"] => Some(Whom::Commands),
+        _ => None,
     }
 }
 
@@ -217,7 +232,7 @@ fn acts_read_back_from_their_lines() {
         "disconnect 3001",
         "end loops",
         "freeze commands",
-        "thaw commands",
+        "thaw shim web",
         "kill service web",
         "kill shim web",
         "kill commands",

@@ -111,9 +111,9 @@ impl Stage {
                 self.ask_loops();
                 String::new()
             }
-            Act::Freeze => self.signal_commands(STOP),
-            Act::Thaw => self.signal_commands(CONT),
-            Act::Kill(whom) => self.kill(whom),
+            Act::Freeze(whom) => self.signal(whom, STOP),
+            Act::Thaw(whom) => self.signal(whom, CONT),
+            Act::Kill(whom) => self.signal(whom, KILL),
             Act::Reuse(name) => self.reuse(name),
             Act::Wait(span) => self.wait(*span),
             Act::Clock(by) => {
@@ -137,6 +137,11 @@ impl Stage {
         let told = std::mem::take(&mut self.sim.lock().machine.complaints);
         self.complaints.extend(told);
         self.plain(&shown)
+    }
+
+    /// The lines of the journal, for messages.
+    pub(crate) fn journal(&self) -> String {
+        std::fs::read_to_string(self.top().join("root/engine/managed-events.jsonl")).unwrap_or_default()
     }
 
     /// The same words wherever the stage stands.
@@ -187,7 +192,7 @@ impl Stage {
     }
 
     fn join(&mut self) -> String {
-        self.signal_commands(CONT);
+        self.signal(&Whom::Commands, CONT);
         self.ask_loops();
         let begun = std::mem::take(&mut self.begun);
         begun.into_iter().map(|(uid, words)| format!("{words}:\n{}", self.finish(uid))).collect()
@@ -205,7 +210,7 @@ impl Stage {
         String::new()
     }
 
-    fn kill(&mut self, whom: &Whom) -> String {
+    fn signal(&self, whom: &Whom, signal: i32) -> String {
         let mut inner = self.sim.lock();
         let machine = &inner.machine;
         let victims: Vec<Uid> = match whom {
@@ -216,7 +221,7 @@ impl Stage {
             }
         };
         for victim in victims {
-            inner.machine.deliver(victim, KILL);
+            inner.machine.deliver(victim, signal);
         }
         drop(inner);
         self.sim.bury();
@@ -229,8 +234,8 @@ impl Stage {
         let is_it = |proc: &&Proc| proc.name == name && (proc.is_service() || proc.as_shim().is_some());
         let pids: Vec<u32> = inner.machine.living().filter(is_it).map(|proc| proc.pid).collect();
         drop(inner);
-        self.kill(&Whom::Shim(name.to_owned()));
-        self.kill(&Whom::Service(name.to_owned()));
+        self.signal(&Whom::Shim(name.to_owned()), KILL);
+        self.signal(&Whom::Service(name.to_owned()), KILL);
         inner = self.sim.lock();
         for pid in pids {
             inner.machine.start_bystander(pid);
@@ -243,14 +248,6 @@ impl Stage {
         if let Ok(file) = std::fs::OpenOptions::new().write(true).open(path) {
             let length = file.metadata().map_or(0, |seen| seen.len());
             file.set_len(bytes.min(length)).expect("it is cut");
-        }
-        String::new()
-    }
-
-    fn signal_commands(&self, signal: i32) -> String {
-        let mut inner = self.sim.lock();
-        for uid in inner.commands() {
-            inner.machine.deliver(uid, signal);
         }
         String::new()
     }

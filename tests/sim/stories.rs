@@ -22,27 +22,19 @@ pub(crate) fn acts(seed: u64) -> Vec<Act> {
     for _ in 0..ROUNDS {
         round(&mut numbers, &mut acts);
     }
-    if has_loops {
-        acts.into_iter().map(without_project).collect()
-    } else {
-        acts.into_iter().map(without_loop).collect()
+    for line in acts.iter_mut().filter_map(command_line) {
+        if !has_loops && line[0] == "run" {
+            *line = words("sweep");
+        }
+        if has_loops && line[0] == "accept" {
+            line.retain(|word| word != "--project" && word != "shop");
+        }
     }
+    acts
 }
 
-fn without_project(act: Act) -> Act {
-    let cut = |words: Vec<String>| words.into_iter().filter(|word| word != "--project" && word != "shop").collect();
-    match act {
-        Act::Begin(words) if words[0] == "accept" => Act::Begin(cut(words)),
-        Act::Run(words) => Act::Run(cut(words)),
-        other => other,
-    }
-}
-
-fn without_loop(act: Act) -> Act {
-    match act {
-        Act::Begin(line) if line[0] == "run" => Act::Begin(words("sweep")),
-        other => other,
-    }
+fn command_line(act: &mut Act) -> Option<&mut Vec<String>> {
+    if let Act::Begin(words) | Act::Run(words) = act { Some(words) } else { None }
 }
 
 fn round(numbers: &mut Numbers, acts: &mut Vec<Act>) {
@@ -190,7 +182,10 @@ fn mishap(numbers: &mut Numbers) -> Act {
         14..=16 => Act::Fault(numbers.one_of(&Faults::ALL)),
         17 | 18 => Act::Fault(Faults::None),
         19 => numbers.one_of(&[Act::Connect(3001), Act::Disconnect(3001), Act::AskLoops]),
-        20 => numbers.one_of(&[Act::Freeze, Act::Thaw, Act::Thaw]),
+        20 => {
+            let (freeze, thaw) = (Act::Freeze(Whom::Commands), Act::Thaw(Whom::Commands));
+            numbers.one_of(&[freeze, thaw.clone(), thaw])
+        }
         _ => Act::Join,
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use crate::check;
 use crate::script::Act;
 use crate::sim::Manner;
 use crate::stage::Stage;
@@ -27,6 +28,8 @@ pub(crate) struct Played {
     pub(crate) complaints: Vec<String>,
     pub(crate) steps: u64,
     pub(crate) turns: u64,
+    /// What the journal and the state file say in the end.
+    said: String,
 }
 
 /// Plays a story from the beginning until something is wrong.
@@ -43,7 +46,8 @@ pub(crate) fn play(lines: &[Line], mut watch: impl FnMut(&Line, &str)) -> Played
     let inner = stage.sim.lock();
     let (steps, turns) = (inner.steps, inner.turns);
     drop(inner);
-    Played { complaints: std::mem::take(&mut stage.complaints), steps, turns }
+    let said = format!("{}\n{}", stage.journal(), check::shown(&stage.sim));
+    Played { complaints: std::mem::take(&mut stage.complaints), steps, turns, said }
 }
 
 /// Makes up a story.
@@ -92,10 +96,11 @@ fn walk(seed: u64) -> Played {
     let script: Vec<String> = shortest.iter().map(|line| format!("{}: {}", line.number, line.act.line())).collect();
     panic!(
         "the story of seed {seed} ends badly: {:#?}\n\nas played, shortest form:\n{told}\n\nonce more: `just sim {seed} 1`; the shortest \
-         form, for a file in tests/sim/scenarios:\n{}\n\nwhat is wrong then: {:#?}",
+         form, for a file in tests/sim/scenarios:\n{}\n\nwhat is wrong then: {:#?}\n\nthe journal and the state then:\n{}",
         played.complaints,
         script.join("\n"),
         last.complaints,
+        last.said,
     );
 }
 
