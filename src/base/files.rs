@@ -160,6 +160,19 @@ pub fn rename_dir(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)
 }
 
+/// Gives the file `from` the name `to`, whose old file goes. Nothing is synced: for what may as well be done again after a power cut.
+#[expect(clippy::disallowed_methods, reason = "the one place that renames files")]
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    touch(FileAct::Rename, to)?;
+    std::fs::rename(from, to)
+}
+
+/// Gives the file `from` a second name `to`, which must not be taken (`AlreadyExists`).
+pub fn link(from: &Path, to: &Path) -> io::Result<()> {
+    touch(FileAct::Make, to)?;
+    std::fs::hard_link(from, to)
+}
+
 /// Gives the content of `from` a second name `to`, which must not exist (`AlreadyExists`): a hard link, or a copy where the
 /// file system has none. `from` stays as it is.
 #[expect(clippy::disallowed_methods, reason = "the one place that copies files")]

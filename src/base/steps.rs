@@ -45,9 +45,15 @@ steps! {
     StartSettled = "start.settled",
     /// What did not come up is ended, and the state still has it.
     StartUndone = "start.undone",
-    /// The alert is written, and the run is not.
+    /// The lease at a sidecar is had, and no run tells of it.
+    QueueLeased = "queue.leased",
+    /// The run says that it is claimed, and nothing is done.
+    QueueClaimed = "queue.claimed",
+    /// The lease is given back.
+    QueueReleased = "queue.released",
+    /// Whoever is to be alerted is, and the run has not ended.
     AcceptAlerted = "accept.alerted",
-    /// The run is written down, and the sidecar is still pending.
+    /// The run has ended, and the sidecar is still pending.
     AcceptNoted = "accept.noted",
     /// The sidecar has left its place.
     AcceptHeld = "accept.held",

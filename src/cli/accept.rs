@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::base::error::{Error, Kind, Result};
 use crate::base::ids::AgentName;
-use crate::ops::accept::{AgentReport, Progress, Request};
+use crate::ops::accept::{AgentReport, Busy, Progress, Request};
 use crate::{ops, view};
 
 use super::Door;
@@ -14,7 +14,8 @@ use super::exit::Outcome;
 ///
 /// A service is started once all that it depends on is healthy, and not at all if one of these is not. One that is activated
 /// on demand is recorded as `stopped` and waits. A sidecar that is decided moves to managed-spawn.accepted.json or .rejected.json. Ends with 0 if every service is
-/// healthy, 3 if a sidecar is invalid, 4 if none of its services became healthy, 5 if some did, 7 if a port is in use.
+/// healthy, 3 if a sidecar is invalid, 4 if none of its services became healthy, 5 if some did, 7 if a port is in use or another
+/// command decides the sidecar at this moment; with --all that one is left to it. Every acceptance is a run: see `runs`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: minions managed accept ripley --project shop --work-item W-42")]
 pub(super) struct Args {
@@ -81,6 +82,7 @@ fn request(args: &Args) -> Result<Request> {
         is_required: args.require,
         waits: !args.no_wait,
         is_dry_run: args.dry_run,
+        busy: if args.all { Busy::PassedOver } else { Busy::Refused },
     })
 }
 

@@ -21,6 +21,7 @@ mod list;
 mod logs;
 mod man;
 mod outbox;
+mod queue;
 mod reconcile;
 pub mod reference;
 mod release;
@@ -118,6 +119,7 @@ commands! {
     RemoveProject remove_project "remove-project"
     Holders holders "holders"
     Release release "release"
+    Queue queue "queue"
     Runs runs "runs"
     Outbox outbox "outbox"
     Hint hint "hint"
@@ -153,6 +155,7 @@ impl Command {
             | Self::RemoveProject(_)
             | Self::Holders(_)
             | Self::Release(_)
+            | Self::Queue(_)
             | Self::Runs(_)
             | Self::Hint(_)
             | Self::Context(_)
@@ -293,6 +296,7 @@ fn run(command: Command, door: &Door) -> Outcome {
         Command::RemoveProject(args) => remove_project::run(&args, door),
         Command::Holders(args) => holders::run(&args, door),
         Command::Release(args) => release::run(&args, door),
+        Command::Queue(args) => queue::run(args, door),
         Command::Runs(args) => runs::run(args, door),
         Command::Outbox(args) => outbox::run(&args, door),
         Command::Hint(args) => hint::run(args, door),

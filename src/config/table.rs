@@ -115,6 +115,11 @@ pub const ROWS: &[Row] = &[
         "How many closed segments of the journal are kept; the oldest beyond them is removed.",
     ),
     row(
+        "queueSideBySideMax",
+        count(1, 256, |s| &mut s.queue_side_by_side_max),
+        "How many sidecars one `accept`, or the loop, decides side by side; the others wait in the order of the queue.",
+    ),
+    row(
         "runsMax",
         count(1, 1_000_000, |s| &mut s.runs_max),
         "How many runs are kept; the oldest ended ones beyond them go with a sweep (docs/runs.md).",

@@ -54,6 +54,7 @@ impl Standing {
             EventType::ServiceRenewed
             | EventType::SidecarAccepted
             | EventType::SidecarRejected
+            | EventType::SidecarCancelled
             | EventType::StateSetAside
             | EventType::JournalRepaired
             | EventType::JournalLost

@@ -1,5 +1,5 @@
-//! The lease of the loop: who may be the one loop of a root. A lease is a named holder with an expiry, not a lock: it holds
-//! over a suspend and over any step of a tick, and whoever wants it can tell whether it is still meant.
+//! Leases: who may be the one loop of a root, and who decides an agent's sidecar. A lease is a named holder with an expiry, not a
+//! lock: it holds over a suspend and over any step of a tick, and whoever wants it can tell whether it is still meant.
 
 use std::time::Duration;
 
@@ -11,10 +11,14 @@ const SPAN_MIN: Duration = Duration::from_secs(120);
 /// As many ticks may fail to come before the lease is over.
 const TICKS_MISSED_MAX: u32 = 4;
 
+/// What a decision may take beside the waits for first health: to end what is replaced, whose grace may be ten minutes, and to start
+/// what takes its place.
+const DECISION_MIN: Duration = Duration::from_secs(15 * 60);
+
 /// A lease as it stands in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// The process that is the loop.
+    /// The process that has it.
     pub holder: Identity,
     /// Since when.
     pub since: EpochMs,
@@ -58,6 +62,12 @@ pub fn judge(
 /// For how long a loop with a tick every `interval` is given its lease.
 pub fn span(interval: Duration) -> Duration {
     interval.saturating_mul(TICKS_MISSED_MAX).max(SPAN_MIN)
+}
+
+/// For how long a lease at a sidecar is given whose services wait for their first health for at most `timeouts`: as long as it takes
+/// if each waits for the one before it. A holder that is dead is found out at once; only one that hangs is waited for so long.
+pub fn decision_span(timeouts: impl IntoIterator<Item = Duration>) -> Duration {
+    timeouts.into_iter().fold(DECISION_MIN, Duration::saturating_add)
 }
 
 /// Whether the holder of `lease`, given for `span`, is to prolong it by now: once half of it is over, so that most ticks write
@@ -106,6 +116,16 @@ mod tests {
         let reused = Identity { start_ticks: 2, ..identity(1) };
         let judged = judge(Some(&lease(1, NOW.0 + 1)), &reused, |_| Liveness::Dead, NOW);
         assert_eq!(judged, Claimable::Abandoned);
+    }
+
+    #[test]
+    fn a_decision_may_take_as_long_as_all_its_services_one_after_the_other() {
+        let check = |timeouts: &[u64], expected: u64| {
+            let timeouts = timeouts.iter().map(|seconds| Duration::from_secs(*seconds));
+            assert_eq!(decision_span(timeouts), DECISION_MIN + Duration::from_secs(expected));
+        };
+        check(&[], 0);
+        check(&[60, 3600], 3660);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::base::root::Root;
 use crate::config::Settings;
 use crate::service::{EnvVars, Liveness, Record};
 
-use super::accept::{self, Progress, Report, Request};
+use super::accept::{self, Busy, Progress, Report, Request};
 use super::context::Context;
 use super::demo_server::{FreePort, free_port};
 use super::{facts, stop};
@@ -89,6 +89,7 @@ impl<'a> Stage<'a> {
             is_required: true,
             waits: true,
             is_dry_run: false,
+            busy: Busy::Refused,
         };
         let heard = std::sync::Mutex::new(Vec::new());
         let keep = |one: Progress| heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(one);

@@ -13,6 +13,9 @@ A **run** is one acceptance of one sidecar by one agent: what was asked for, who
 `engine/managed-runs/RUN-ID.json`, written when the sidecar is taken up and once more each time that the run moves. Once it has ended it
 never changes again. `minions managed runs` lists them, newest first; `minions managed runs show ID` tells one with its events.
 
+A sidecar that is not yet decided waits in the **queue**: `minions managed queue`. Whoever decides it (`accept`, or the loop `run`) has
+the agent's **lease** while they do, so that two of them never decide one sidecar twice ([how](design/queue.md)).
+
 ## Statuses
 
 | status | meaning |
@@ -30,12 +33,25 @@ and the new one begins.
 ## Idempotency
 
 `accept --idempotency-key KEY` with a key that an ended run has: the same content (agent, project, work item and the sidecar's bytes)
-is answered by what that run came to, and nothing is started; other content is a conflict (`idempotency-key-reused`, exit 7). A key lives as long as its run.
+is answered by what that run came to, and nothing is started; other content is a conflict (`idempotency-key-reused`, exit 7). While
+another command decides under the same key, that is a conflict too (`idempotency-key-in-use`). A key lives as long as its run.
 
 ## How long runs are kept
 
 `runsMax` of them. The oldest beyond that go with a sweep, but never one that has not ended, and never one that the record of a service
 names: of what is there it can always be said how it came.
+
+## The queue
+
+`minions managed queue` shows the sidecars that are not yet decided, in the order in which they are taken: by `priority` at the top of the
+sidecar (a whole number from -1000 to 1000, higher first; what is none counts as 0 and is a warning), then by age, then by the agent's
+name. `run` and `accept --all` take them in that order, at most `queueSideBySideMax` side by side.
+
+A **lane** is a project. A sidecar does not say its project: whoever accepts it does. So one that nobody has tried yet stands in the
+lane without a name, and one that is being decided, or is blocked, in that of its run.
+
+`minions managed queue cancel AGENT` takes a waiting sidecar out of the queue: it moves to `managed-spawn.rejected.json`, its run ends as
+`cancelled`, and there is an event `sidecar.cancelled`. One that somebody decides at this moment is a conflict (exit 7).
 ";
 
 /// The text of docs/runs.md.

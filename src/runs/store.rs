@@ -21,6 +21,9 @@ const RUN_BYTES_MAX: u64 = 4 << 20;
 /// A temporary file that nobody has touched for so long is a killed writer's.
 const LITTER_AGE: Duration = Duration::from_secs(600);
 
+/// The code of a run that is none.
+const UNREADABLE: &str = "run-unreadable";
+
 /// The runs of one root.
 #[derive(Clone, Debug)]
 pub struct RunStore {
@@ -49,7 +52,7 @@ impl Malformed {
     /// The same as an error of whoever asked for this very run.
     pub fn to_error(&self) -> Error {
         let message = format!("the run record `{}` cannot be read: {}", self.path.display(), self.why);
-        Error::new(Kind::Unforeseen, "run-unreadable", message)
+        Error::new(Kind::Unforeseen, UNREADABLE, message)
             .with_hint("the other runs are not touched by it; move it away if nobody needs it")
     }
 }
@@ -65,9 +68,21 @@ impl RunStore {
         if !is_id(id) {
             return Ok(None);
         }
-        match read(&self.path(id)) {
-            Ok(found) => Ok(found),
-            Err(malformed) => Err(malformed.to_error()),
+        let path = self.path(id);
+        match read(&path) {
+            Ok(found) => found.transpose().map_err(|malformed| malformed.to_error()),
+            Err(error) => Err(Error::io(format!("cannot read the run record `{}`", path.display()), error)),
+        }
+    }
+
+    /// The same for who must go on: what is no run is said, and as good as none.
+    pub fn find_readable(&self, id: &str) -> Result<Option<Run>> {
+        match self.find(id) {
+            Err(error) if error.code == UNREADABLE => {
+                log::warn!("{}", error.chain());
+                Ok(None)
+            }
+            found => found,
         }
     }
 
@@ -75,9 +90,12 @@ impl RunStore {
     pub fn list(&self) -> Result<Listing> {
         let mut listing = Listing::default();
         for id in self.ids()?.into_iter().rev() {
-            match read(&self.path(&id)) {
-                Ok(run) => listing.runs.extend(run),
-                Err(malformed) => listing.malformed.push(malformed),
+            let path = self.path(&id);
+            match read(&path) {
+                Ok(None) => {}
+                Ok(Some(Ok(run))) => listing.runs.push(run),
+                Ok(Some(Err(malformed))) => listing.malformed.push(malformed),
+                Err(error) => listing.malformed.push(Malformed { path, why: error.to_string() }),
             }
         }
         // Ids sort by the time of their making, and so do the names; only the clock may have been set back meanwhile.
@@ -129,7 +147,8 @@ impl RunStore {
                 break;
             }
             let path = self.path(id);
-            let is_over = || read(&path).is_ok_and(|run| run.is_some_and(|run| run.status.is_ended()));
+            let is_ended = |run: std::result::Result<Run, Malformed>| run.is_ok_and(|run| run.status.is_ended());
+            let is_over = || read(&path).is_ok_and(|run| run.is_some_and(is_ended));
             if !is_kept(id) && is_over() {
                 files::remove(&path)
                     .map_err(|error| Error::io(format!("cannot remove the run record `{}`", path.display()), error))?;
@@ -154,12 +173,12 @@ impl RunStore {
     }
 }
 
-fn read(path: &Path) -> std::result::Result<Option<Run>, Malformed> {
-    let malformed = |why: String| Malformed { path: path.to_owned(), why };
+/// The run at `path`, or why what is there is none; `None` if nothing is.
+fn read(path: &Path) -> io::Result<Option<std::result::Result<Run, Malformed>>> {
     match files::read_bounded(path, RUN_BYTES_MAX) {
-        Ok(bytes) => run_from_json(&bytes).map(Some).map_err(malformed),
+        Ok(bytes) => Ok(Some(run_from_json(&bytes).map_err(|why| Malformed { path: path.to_owned(), why }))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(malformed(error.to_string())),
+        Err(error) => Err(error),
     }
 }
 

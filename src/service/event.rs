@@ -47,6 +47,7 @@ types! {
     ServiceDropped "service.dropped" "Its record is gone after it had ended before: nothing brings it back."
     SidecarAccepted "sidecar.accepted" "A sidecar was found valid, and its services were claimed."
     SidecarRejected "sidecar.rejected" "A sidecar was refused; nothing was started."
+    SidecarCancelled "sidecar.cancelled" "A sidecar that waited was called off; nothing was started."
     StateSetAside "state.set-aside" "The state file, or a record in it, was unreadable and has been set aside."
     JournalRepaired "journal.repaired" "The journal's end was torn and has been cut to its last whole line."
     JournalLost "journal.lost" "Events that had a number are nowhere any more: a part of the journal was removed or cannot be written."

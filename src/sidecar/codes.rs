@@ -134,6 +134,7 @@ codes! {
     IntervalOverTimeout "interval-over-timeout" "`interval_s` is longer than `timeout_s`, so that there is one probe only."
     HealthcheckHttps "healthcheck-https" "A https address cannot be probed: the program has no TLS."
     PortShared "port-shared" "Two specs declare the same port."
+    PriorityInvalid "priority-invalid" "`priority` is no integer from -1000 to 1000, and counts as 0."
     NoEffect "no-effect" "A lifecycle field that changes nothing, as the others stand."
     NoCwd "no-cwd" "There is no `cwd`, so that the service belongs to no worktree."
 }

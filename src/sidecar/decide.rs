@@ -4,6 +4,7 @@ use super::codes::Code;
 use super::notes::Notes;
 use super::rules::{self, Trial};
 use super::source::{self, BYTES_MAX, DEPTH_MAX, Fault, Node};
+use super::spot::{Fields, Spot};
 use super::{Expectations, Judge, Sidecar, Surroundings, Verdict, schema};
 
 /// Judges `bytes` by the rules alone: the fast path, complete in itself.
@@ -25,6 +26,13 @@ pub fn decide_with_schema(
         schema::judge(&mut notes, node, judge.schema());
     }
     conclude(&mut notes, bytes, sidecar)
+}
+
+/// The priority that a sidecar asks for, from -1000 to 1000: 0 where it does not say, or says none. The rest of it is not judged.
+pub fn priority(bytes: &[u8]) -> i16 {
+    let document = source::read(bytes).ok();
+    let fields = document.and_then(|node| Fields::open(Spot::whole(node)));
+    fields.and_then(|fields| rules::priority(&fields)).unwrap_or(0)
 }
 
 fn judged<'a>(

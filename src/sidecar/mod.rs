@@ -26,7 +26,7 @@ use std::path::Path;
 use crate::service::Spec;
 
 pub use codes::{Code, codes_markdown};
-pub use decide::{decide, decide_with_schema};
+pub use decide::{decide, decide_with_schema, priority};
 pub use excerpt::excerpt;
 pub use judge::Judge;
 pub use schema::schema;

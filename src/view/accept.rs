@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::base::redact;
-use crate::ops::accept::{AgentReport, Outcome, Report, SpecAction, SpecReport};
+use crate::ops::accept::{AgentReport, FailureClass, Outcome, Report, SpecAction, SpecReport};
 
 use super::escape;
 use super::wire::line;
@@ -23,7 +23,7 @@ fn agent_json(report: &AgentReport) -> Value {
         "exists": report.exists,
         "accepted": report.accepted,
         "outcome": report.outcome.word(),
-        "failure_class": report.failure_class.map(crate::ops::accept::FailureClass::word),
+        "failure_class": report.failure_class.map(FailureClass::word),
         "reason": report.reason.as_deref().map(redact::urls),
         "run_id": report.run_id,
         "specs": report.specs.iter().map(spec_json).collect::<Vec<_>>(),
@@ -55,7 +55,14 @@ pub fn report_text(report: &Report, is_dry_run: bool) -> String {
 fn agent_text(report: &AgentReport, is_dry_run: bool) -> String {
     let agent = report.agent.as_str();
     let mut text = match (report.outcome, report.reason.as_deref()) {
-        (Outcome::None, _) => return format!("{agent}: no sidecar, nothing to do\n"),
+        (Outcome::None, None) => return format!("{agent}: no sidecar, nothing to do\n"),
+        (Outcome::None, Some(reason)) => {
+            return format!("{agent}: left to another command: {}\n", escape::line(reason));
+        }
+        (Outcome::Rejected, reason) if report.excerpt.is_empty() => {
+            let reason = redact::urls(&escape::line(reason.unwrap_or_default()));
+            return format!("{agent}: {}: {reason}\n", outcome_word(report));
+        }
         (Outcome::Rejected, reason) => {
             let verb = if is_dry_run { "would be rejected" } else { "rejected" };
             let reason = redact::urls(&escape::line(reason.unwrap_or_default()));
@@ -71,6 +78,14 @@ fn agent_text(report: &AgentReport, is_dry_run: bool) -> String {
         text.push_str(&spec_text(spec, is_dry_run));
     }
     text
+}
+
+/// How it ended, in a word; what was called off was not judged.
+fn outcome_word(report: &AgentReport) -> &'static str {
+    match report.failure_class {
+        Some(FailureClass::Cancelled) => FailureClass::Cancelled.word(),
+        Some(_) | None => report.outcome.word(),
+    }
 }
 
 fn spec_text(spec: &SpecReport, is_dry_run: bool) -> String {

@@ -148,7 +148,8 @@ const fn paint(kind: EventType) -> Paint {
         | EventType::ServiceStopped
         | EventType::ServiceExpired
         | EventType::ServiceDropped
-        | EventType::SidecarAccepted => Paint::Plain,
+        | EventType::SidecarAccepted
+        | EventType::SidecarCancelled => Paint::Plain,
     }
 }
 

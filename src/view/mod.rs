@@ -13,6 +13,7 @@ pub mod holders;
 pub mod outbox;
 mod policy;
 pub mod probed;
+pub mod queue;
 pub mod reconcile;
 pub mod record;
 pub mod release;

@@ -38,6 +38,7 @@ mod pairs;
 mod policies;
 #[path = "../common/ports.rs"]
 mod ports;
+mod queue;
 mod reconcile;
 #[cfg(target_os = "linux")]
 mod refusals;

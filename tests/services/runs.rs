@@ -12,6 +12,13 @@ pub(crate) fn runs(world: &World, more: &[&str]) -> Vec<Value> {
     world.run(&args).ended(0).json()["items"].as_array().expect("items").clone()
 }
 
+/// How many sidecars have been decided, well or not.
+#[cfg(debug_assertions)]
+pub(crate) fn decided(world: &World) -> usize {
+    let is_decided = |run: &&Value| matches!(run["status"].as_str(), Some("completed" | "failed"));
+    runs(world, &[]).iter().filter(is_decided).count()
+}
+
 /// Every run that has ended, as its file stands.
 fn ended(world: &World) -> BTreeMap<String, Vec<u8>> {
     let is_ended = |run: &Value| matches!(run["status"].as_str(), Some("completed" | "failed" | "cancelled"));

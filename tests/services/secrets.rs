@@ -24,7 +24,7 @@ const LEFT_OUT: [(&str, &str); 3] = [
 ];
 
 /// What is run, in this order; what a service wrote itself (`logs`) is shown as it is, so that one is asked for that wrote nothing.
-const LINES: [&str; 43] = [
+const LINES: [&str; 44] = [
     "validate",
     "validate bad",
     "accept good",
@@ -50,6 +50,7 @@ const LINES: [&str; 43] = [
     "ensure good",
     "restart good",
     "queue",
+    "queue cancel gone",
     "runs",
     "runs show none",
     "events",
@@ -75,7 +76,9 @@ fn commands() -> Vec<String> {
     let typed: Vec<String> = reference::examples().into_iter().map(|(typed, _)| typed).collect();
     let names = typed.iter().filter_map(|typed| typed.strip_prefix("minions managed "));
     let is_leaf = |name: &&str| !typed.iter().any(|other| other.starts_with(&format!("minions managed {name} ")));
-    names.filter(is_leaf).map(str::to_owned).collect()
+    // These do something without one too.
+    let is_both = |name: &&str| matches!(*name, "queue" | "runs");
+    names.filter(|name| is_leaf(name) || is_both(name)).map(str::to_owned).collect()
 }
 
 fn is_of(line: &str, command: &str) -> bool {

@@ -9,6 +9,7 @@ use minions_managed::base::steps::Step;
 use serde_json::json;
 
 use crate::restarts_steps;
+use crate::runs::{decided, runs};
 use crate::support::{World, is_alive, kill, pid_of, ran, wait_for};
 use crate::truth::{NAMES, await_orphans, expect_no_finding, expect_truth, specs};
 
@@ -23,7 +24,14 @@ const START: [Step; 7] = [
     Step::StartSettled,
 ];
 /// What every decided sidecar goes through.
-const ASIDE: [Step; 3] = [Step::AcceptNoted, Step::AcceptHeld, Step::AcceptMoved];
+const ASIDE: [Step; 6] = [
+    Step::QueueLeased,
+    Step::QueueClaimed,
+    Step::AcceptNoted,
+    Step::AcceptHeld,
+    Step::AcceptMoved,
+    Step::QueueReleased,
+];
 /// What every end goes through that a living shim does.
 const END: [Step; 2] = [Step::EndBegun, Step::EndAsked];
 const STOP: [Step; 3] = [Step::StopClaimed, Step::StopEnded, Step::StopSettled];
@@ -98,6 +106,27 @@ const CASES: &[Case] = &[
         },
         steps: &[&[Step::AcceptAlerted], &ASIDE],
         again: &[0, 3],
+    },
+    Case {
+        words: "queue cancel",
+        args: &["queue", "cancel", "ripley"],
+        begin: |world| {
+            up(world);
+            declare(world, 101);
+        },
+        steps: &[&ASIDE],
+        again: &[0, 6],
+    },
+    Case {
+        words: "sweep of what an accept left decided and not aside",
+        args: &["sweep"],
+        begin: |world| {
+            up(world);
+            declare(world, 101);
+            crash(world, &["accept", "ripley", "--project", "shop"], Step::AcceptNoted);
+        },
+        steps: &[&[Step::QueueLeased, Step::AcceptHeld, Step::AcceptMoved, Step::QueueReleased]],
+        again: &[0],
     },
     Case {
         words: "restart",
@@ -279,6 +308,7 @@ fn check(case: &Case) {
         let story = format!("{}, killed at {}", case.words, step.word());
         (case.begin)(&world);
         let was_pending = pending(&world);
+        let decided_before = decided(&world);
         for decided in ["managed-spawn.accepted.json", "managed-spawn.rejected.json"] {
             drop(std::fs::remove_file(sidecar(&world, decided)));
         }
@@ -290,7 +320,9 @@ fn check(case: &Case) {
         assert!(again.code.is_some_and(|code| case.again.contains(&code)), "{story}, and again: {again:?}");
         expect_truth(&world, &format!("{story}, and again: {again:?}"));
         seen.expect_whole(&world, &format!("{story}, and again: {again:?}"));
+        let decided_after = decided(&world);
         if let (Some(decided), "accept") = (was_pending, case.args[0]) {
+            assert_eq!(decided_after, decided_before + 1, "{story}: it was decided once: {:?}", runs(&world, &[]));
             let is_aside = |name: &str| std::fs::read(sidecar(&world, name)).is_ok_and(|there| there == decided);
             let aside = ["managed-spawn.accepted.json", "managed-spawn.rejected.json"];
             assert!(aside.iter().any(|name| is_aside(name)), "{story}: the sidecar is lost: {:?}", sidecars(&world));

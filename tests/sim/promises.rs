@@ -1,9 +1,10 @@
 //! What a story has reason to expect: services that nobody had anything to do with go on, those that their policy always starts again
-//! keep their records whatever is killed, and no sidecar is lost.
+//! keep their records whatever is killed, no sidecar is lost, and each is decided once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use minions_managed::runs::{Leases, Listing, Run, RunStatus, RunStore, text_hash};
 use minions_managed::service::{Record, RestartMode};
 
 use crate::check;
@@ -30,6 +31,8 @@ pub(crate) struct Promises {
     kept: BTreeSet<String>,
     /// Of each agent, what it has written last.
     sidecars: BTreeMap<String, String>,
+    /// Every text that was written, with how often.
+    texts: BTreeMap<String, usize>,
     /// Of each agent, the names in it.
     declared: BTreeMap<String, Vec<String>>,
     /// Sidecars written so far.
@@ -111,6 +114,7 @@ impl Promises {
     pub(crate) fn hear_sidecar(&mut self, agent: &str, text: &str) {
         self.written += 1;
         self.sidecars.insert(agent.to_owned(), text.to_owned());
+        *self.texts.entry(text_hash(text.as_bytes())).or_default() += 1;
     }
 
     /// What was expected and is not so, now that there is peace; and what is to be expected from here on.
@@ -119,6 +123,7 @@ impl Promises {
         let lost = self.steady.union(&self.kept).filter(|name| !is_there(name));
         let mut complaints: Vec<String> = lost.map(|name| format!("`{name}` ran, and is lost")).collect();
         complaints.extend(self.sidecars.iter().filter_map(|(agent, text)| of_sidecar(sim, agent, text)));
+        complaints.extend(self.of_runs(sim));
         let inner = sim.lock();
         // Whoever decides what is pending may replace them by something else.
         let is_decided = |agent: &String| !check::root(sim).agents().join(agent).join("managed-spawn.json").exists();
@@ -128,6 +133,39 @@ impl Promises {
         self.steady = records.iter().filter(is_steady).map(|record| record.name.clone()).collect();
         let is_kept = |record: &&Record| is_nobodys(&record.name) && is_kept(record, &inner.machine);
         self.kept = records.iter().filter(is_kept).map(|record| record.name.clone()).collect();
+        complaints
+    }
+}
+
+impl Promises {
+    /// What is wrong with the runs, once nobody is at any: each sidecar was decided once, or waits and was decided by nobody.
+    fn of_runs(&self, sim: &Sim) -> Vec<String> {
+        let root = check::root(sim);
+        let runs = match RunStore::new(&root).list() {
+            Ok(Listing { runs, malformed }) if malformed.is_empty() => runs,
+            other => return vec![format!("the runs cannot be read: {other:?}")],
+        };
+        let times = |hash: &str| {
+            let is_of = |run: &&Run| run.sidecar.as_ref().is_some_and(|mark| mark.text_hash == hash);
+            runs.iter().filter(is_of).filter(|run| run.place().is_some()).count()
+        };
+        let doubled = self.texts.iter().filter(|(hash, written)| times(hash) > **written);
+        let mut complaints: Vec<String> =
+            doubled.map(|(hash, _)| format!("the sidecar {hash} was decided {} times", times(hash))).collect();
+        for (agent, text) in &self.sidecars {
+            let (hash, dir) = (text_hash(text.as_bytes()), root.agents().join(agent));
+            let stands = |name: &str| std::fs::read_to_string(dir.join(name)).is_ok_and(|found| found == *text);
+            let is_pending = stands("managed-spawn.json");
+            if self.texts.get(&hash) == Some(&1) && is_pending == (times(&hash) == 1) {
+                let words = if is_pending { "pending, and decided" } else { "aside, and decided by no run" };
+                complaints.push(format!("the sidecar of `{agent}` is {words}"));
+            }
+        }
+        let claimed = runs.iter().filter(|run| run.status == RunStatus::Claimed);
+        complaints.extend(claimed.map(|run| format!("{} is claimed, and nobody is at it", run.id)));
+        let entries = Leases::new(&root, Duration::ZERO).read().unwrap_or_default();
+        let left = entries.iter().filter(|entry| entry.lease.is_some());
+        complaints.extend(left.map(|entry| format!("the lease at the sidecar of `{}` is left", entry.agent)));
         complaints
     }
 }
@@ -147,8 +185,7 @@ fn is_steady(record: &Record, machine: &Machine) -> bool {
     has_time(record, machine) && model.is_some_and(|model| model.is_steady())
 }
 
-/// It may be there twice for a while, decided and pending: one that a command left that died, or failed, in the middle of its move is
-/// put back, and decided once more.
+/// Wherever it stands by now.
 fn of_sidecar(sim: &Sim, agent: &str, text: &str) -> Option<String> {
     let dir = check::root(sim).agents().join(agent);
     let mut files = std::fs::read_dir(&dir).into_iter().flatten().filter_map(Result::ok);

@@ -126,7 +126,7 @@ fn declare(numbers: &mut Numbers) -> Act {
 
 fn command(numbers: &mut Numbers) -> Vec<String> {
     let name = numbers.one_of(&NAMES);
-    words(&match numbers.below(28) {
+    words(&match numbers.below(29) {
         0..=3 => "accept ripley --project shop".to_owned(),
         4 => "accept ripley --project shop --no-wait".into(),
         5 | 6 => "accept bishop --project shop".into(),
@@ -141,6 +141,7 @@ fn command(numbers: &mut Numbers) -> Vec<String> {
         21 => "release WORK".into(),
         22..=24 => format!("ensure {name}"),
         25 => numbers.one_of(&["updated", "touch web", "touch db"]).to_owned(),
+        26 => "queue cancel ripley".into(),
         _ => "run --interval 0.5".into(),
     })
 }
@@ -151,11 +152,12 @@ fn death(numbers: &mut Numbers, verb: &str) -> Death {
     let (who, rooms): (Role, &[&str]) = match (numbers.below(8), verb) {
         (0 | 1, _) => (Role::Shim(name), &["shim"]),
         (2, _) => (Role::Follower(name), &["follow", "state", "journal"]),
-        (_, "accept") => (Role::Command, &["start", "end", "accept", "state"]),
+        (_, "accept") => (Role::Command, &["start", "end", "accept", "queue", "state"]),
+        (_, "queue") => (Role::Command, &["accept", "queue"]),
         (_, "restart" | "ensure") => (Role::Command, &["start", "end", "state"]),
         (_, "stop" | "release" | "remove-project") => (Role::Command, &["stop", "end", "logs", "release", "state"]),
         (_, "renew") => (Role::Command, &["renew", "state"]),
-        (_, _) => (Role::Command, &["sweep", "orphan", "reconcile", "start", "end", "state"]),
+        (_, _) => (Role::Command, &["sweep", "orphan", "reconcile", "start", "end", "queue", "state"]),
     };
     let is_there = |step: &Step| step.word().split_once('.').is_some_and(|(room, _)| rooms.contains(&room));
     let steps: Vec<Step> = Step::ALL.iter().copied().filter(is_there).collect();

@@ -11,6 +11,7 @@ use crate::process;
 use crate::service::{EventType, Progress, Record, Status};
 use crate::state::Document;
 
+use super::super::desk::Held;
 use super::super::moved::moved;
 use super::super::start::{self, PLANS_MAX, Start, Starter};
 use super::super::stop::{self, Choice};
@@ -62,8 +63,14 @@ pub(super) fn dry_run(acceptance: &Acceptance<'_>, wanted: &[Wanted]) -> Result<
 }
 
 /// Plans, and claims what the plan starts, in one change of the state.
-pub(super) fn claim(acceptance: &Acceptance<'_>, starter: &Starter<'_>, wanted: &[Wanted]) -> Result<Claimed> {
+pub(super) fn claim(
+    acceptance: &Acceptance<'_>,
+    held: &Held,
+    starter: &Starter<'_>,
+    wanted: &[Wanted],
+) -> Result<Claimed> {
     let writer = starter.writer;
+    let is_news = !acceptance.has_told(EventType::SidecarAccepted);
     for _ in 0..PLANS_MAX {
         let document = writer.read_or_recover(starter.verb)?;
         let newer = follow::caught_up(acceptance.context, &document, starter.verb, false)?;
@@ -75,6 +82,7 @@ pub(super) fn claim(acceptance: &Acceptance<'_>, starter: &Starter<'_>, wanted: 
         if recover(acceptance, &steps)? || clear(acceptance, &steps, &document)? {
             continue;
         }
+        acceptance.common.desk.check(held)?;
         for step in &steps {
             log::info!("service `{}`: {:?}: {}", step.name, step.action, step.why);
         }
@@ -84,7 +92,7 @@ pub(super) fn claim(acceptance: &Acceptance<'_>, starter: &Starter<'_>, wanted: 
         }
         let changed = writer.change(starter.verb, |fresh| {
             let is_ours = insert(fresh, &items);
-            if is_ours {
+            if is_ours && is_news {
                 fresh.tell(acceptance.draft(EventType::SidecarAccepted));
             }
             is_ours

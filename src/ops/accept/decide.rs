@@ -1,71 +1,53 @@
-//! Reading an agent's sidecar and judging it. Where it goes once decided is [`aside`](super::aside).
+//! Reading an agent's sidecar and judging it.
 
-use std::io;
 use std::path::Path;
 
-use crate::base::error::{Error, Result};
-use crate::base::files;
+use crate::base::error::Result;
 use crate::lifecycle::accept::Wanted;
 use crate::service::{Scope, Spec, spec_hash};
 use crate::sidecar::{self, Expectations, Sidecar, System, Verdict};
 
-use super::{Acceptance, aside};
-
-/// One byte more than the verdict takes (1 MiB), so that it can tell that a file is too large.
-pub(super) const SIDECAR_BYTES_MAX: u64 = 1 << 20;
+use super::super::desk::Text;
+use super::Acceptance;
 
 /// What an agent's sidecar comes to.
-pub(super) enum Decision {
-    /// There is none.
-    None,
-    /// There is none, and one is required.
-    Missing,
-    /// It is not valid.
-    Rejected(Rejection),
-    /// It is.
-    Valid {
-        /// The file as it was read.
-        bytes: Vec<u8>,
-        /// What it says.
-        sidecar: Sidecar,
-    },
-}
-
-/// A sidecar that is not valid.
-pub(super) struct Rejection {
+pub(super) struct Draft {
     /// The file as it was read.
-    pub(super) bytes: Vec<u8>,
-    /// Everything that is wrong with it.
-    pub(super) verdict: Verdict,
+    pub(super) text: Text,
+    /// What is thought of it.
+    pub(super) judged: Judged,
 }
 
-/// Reads and judges the sidecar. A good one is judged by the rules alone; a bad one by the schema too.
-pub(super) fn decide(acceptance: &Acceptance<'_>) -> Result<Decision> {
-    let context = acceptance.context;
-    if !acceptance.request.is_dry_run {
-        aside::take_back(&context.root, acceptance.agent)?;
-    }
-    let path = context.root.sidecar(acceptance.agent);
-    let bytes = match files::read_bounded(&path, SIDECAR_BYTES_MAX) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(if acceptance.request.is_required { Decision::Missing } else { Decision::None });
-        }
-        Err(error) => return Err(Error::io(format!("cannot read the sidecar `{}`", path.display()), error)),
-    };
+/// What is thought of a sidecar.
+pub(super) enum Judged {
+    /// It is not valid: everything that is wrong with it.
+    Rejected(Verdict),
+    /// It is, and says this.
+    Valid(Sidecar),
+}
+
+/// Reads and judges the sidecar as it stands, whoever may be at it; `None`: there is none.
+pub(super) fn draft(acceptance: &Acceptance<'_>) -> Result<Option<Draft>> {
+    let text = Text::read(&acceptance.context.root.sidecar(acceptance.agent))?;
+    text.map(|text| judge(acceptance, text)).transpose()
+}
+
+/// Judges a sidecar. A good one is judged by the rules alone; a bad one by the schema too.
+pub(super) fn judge(acceptance: &Acceptance<'_>, text: Text) -> Result<Draft> {
     let judge = acceptance.common.judge;
     let expectations = expectations(acceptance);
-    let system = System::new(Some(context.path().as_ref()));
-    let verdict = sidecar::decide(&bytes, judge, &expectations, &system);
+    let system = System::new(Some(acceptance.context.path().as_ref()));
+    let verdict = sidecar::decide(&text.bytes, judge, &expectations, &system);
     system.check()?;
-    match verdict.sidecar {
-        Some(sidecar) => Ok(Decision::Valid { bytes, sidecar }),
+    let judged = match verdict.sidecar {
+        Some(sidecar) => Judged::Valid(sidecar),
         None => {
-            let verdict = sidecar::decide_with_schema(&bytes, judge, &expectations, &system);
+            let verdict = sidecar::decide_with_schema(&text.bytes, judge, &expectations, &system);
             system.check()?;
-            Ok(Decision::Rejected(Rejection { bytes, verdict }))
+            Judged::Rejected(verdict)
         }
-    }
+    };
+    Ok(Draft { text, judged })
 }
 
 /// What the sidecar must agree with beside the rules.

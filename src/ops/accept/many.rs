@@ -12,13 +12,10 @@ use crate::process;
 use crate::service::Record;
 
 use super::super::start::STACK_BYTES;
-use super::decide::{self, Decision};
+use super::decide::{self, Draft, Judged};
 use super::report::AgentReport;
-use super::{Acceptance, Common, accept_one};
-
-/// How many agents are worked on at once. Their services start side by side, on few processors: more at once would only
-/// make each start slower, down to healthchecks that give up.
-const AGENTS_AT_ONCE_MAX: usize = 32;
+use super::turn::accept_one;
+use super::{Acceptance, Common};
 
 /// What two acceptances may have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,16 +40,16 @@ pub(super) fn accept_all<'a>(
     }
     let drafts = side_by_side_with_stack(agents, process::processors(), STACK_BYTES, |agent| {
         let acceptance = Acceptance::new(common, agent);
-        // What cannot be decided now is decided, and its error told, when its turn comes.
-        let decision = decide::decide(&acceptance).ok()?;
-        Some((acceptance, decision))
+        // What cannot be judged now is judged, and its error told, when its turn comes.
+        let draft = decide::draft(&acceptance).ok()?;
+        Some((acceptance, draft))
     });
     // A state that cannot be read is said when the first of them meets it.
     let records = common.context.store().read().unwrap_or_default().records;
     let needs: Vec<Vec<Key>> = agents
         .iter()
         .zip(&drafts)
-        .map(|(agent, draft)| needs(common, agent, draft.as_ref().map(|(_, decision)| decision), &records))
+        .map(|(agent, draft)| needs(common, agent, draft.as_ref().and_then(|(_, draft)| draft.as_ref()), &records))
         .collect();
     let groups = apart(&needs);
     let drafts: Vec<_> = drafts.into_iter().map(Mutex::new).collect();
@@ -60,29 +57,32 @@ pub(super) fn accept_all<'a>(
         // Whoever comes after another is decided anew: what was before it may have changed what it finds.
         let draft = drafts[at].lock().ok().and_then(|mut draft| draft.take()).filter(|_| is_first);
         match draft {
-            Some((acceptance, decision)) => accept_one(acceptance, decision),
+            Some((acceptance, draft)) => accept_one(acceptance, draft),
             None => accept_now(common, &agents[at]),
         }
     };
     let in_order =
         |group: &Vec<usize>| -> Vec<_> { group.iter().map(|&at| (at, accept(at, at == group[0]))).collect() };
+    // Their services start side by side, on few processors: more at once would only make each start slower, down to healthchecks
+    // that give up.
+    let at_once = usize::try_from(common.context.settings.queue_side_by_side_max).unwrap_or(usize::MAX);
     let mut reports: Vec<_> =
-        side_by_side_with_stack(&groups, AGENTS_AT_ONCE_MAX, STACK_BYTES, in_order).into_iter().flatten().collect();
+        side_by_side_with_stack(&groups, at_once, STACK_BYTES, in_order).into_iter().flatten().collect();
     reports.sort_by_key(|(at, _)| *at);
     reports.into_iter().map(|(at, report)| (&agents[at], report)).collect()
 }
 
 fn accept_now(common: &Common<'_>, agent: &AgentName) -> Result<AgentReport> {
     let acceptance = Acceptance::new(common, agent);
-    let decision = decide::decide(&acceptance)?;
-    accept_one(acceptance, decision)
+    let draft = decide::draft(&acceptance)?;
+    accept_one(acceptance, draft)
 }
 
 /// What an acceptance may have in common with others: `records` are those that it may meet and replace.
-fn needs(common: &Common<'_>, agent: &AgentName, decision: Option<&Decision>, records: &[Record]) -> Vec<Key> {
+fn needs(common: &Common<'_>, agent: &AgentName, draft: Option<&Draft>, records: &[Record]) -> Vec<Key> {
     let mut keys = vec![Key::Agent(agent.to_string())];
     keys.extend(common.request.idempotency_key.as_ref().map(|_| Key::Idempotency));
-    let Some(Decision::Valid { sidecar, .. }) = decision else { return keys };
+    let Some(Judged::Valid(sidecar)) = draft.map(|draft| &draft.judged) else { return keys };
     for spec in &sidecar.specs {
         keys.push(Key::Name(spec.name.clone()));
         let met = records.iter().filter(|record| record.spec.name == spec.name).map(|record| &record.spec);

@@ -4,13 +4,13 @@
 //! generation; `launch.json` is there before the shim has its word, and the shim writes who it and its service are.
 
 mod alert;
-mod aside;
 mod claim;
 mod decide;
 mod many;
 mod needs;
 mod report;
 mod run_record;
+mod turn;
 
 pub use super::start::{OnProgress, Progress};
 pub use crate::runs::{FailureClass, Outcome, SpecAction, SpecReport};
@@ -21,16 +21,14 @@ use std::path::PathBuf;
 use crate::base::clock::EpochMs;
 use crate::base::error::Result;
 use crate::base::ids::{AgentName, new_run_id};
-use crate::base::steps::{Step, reached};
 use crate::service::{Draft, EventType, Identity, Owner, Spec};
 use crate::sidecar::Judge;
 use crate::state::GroupCommit;
 
 use super::context::Context;
+use super::desk::{self, Desk, Held};
 use super::start::{self, By, OnFailure, Starter};
-use super::validate::{agents, has_sidecar};
 use claim::Item;
-use decide::Decision;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -49,6 +47,17 @@ pub struct Request {
     pub waits: bool,
     /// Decide and tell, and change nothing.
     pub is_dry_run: bool,
+    /// What is said of a sidecar that another command decides at this moment.
+    pub busy: Busy,
+}
+
+/// What is said of a sidecar that another command decides at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Busy {
+    /// Who asked for this very agent is refused: a conflict (exit 7) that names the other.
+    Refused,
+    /// Who asked for all is told of the other, and that is no failure.
+    PassedOver,
 }
 
 /// Accepts the sidecar of each of `agents`: side by side where they have nothing in common, else in their order. An error
@@ -57,7 +66,9 @@ pub fn run(context: &Context, agents: &[AgentName], request: &Request, progress:
     start::check_enabled(context)?;
     let judge = Judge::new(&context.settings)?;
     let writer = GroupCommit::new(context.store());
-    let common = Common { context, request, judge: &judge, writer: &writer, maker: start::maker()?, progress };
+    let maker = start::maker()?;
+    let desk = Desk::new(context, maker.clone(), "accept");
+    let common = Common { context, request, judge: &judge, writer: &writer, desk, maker, progress };
     let mut items = Vec::with_capacity(agents.len());
     for (agent, one) in many::accept_all(&common, agents) {
         items.push(match one {
@@ -68,11 +79,9 @@ pub fn run(context: &Context, agents: &[AgentName], request: &Request, progress:
     Ok(Report { items, set_aside: writer.set_aside() })
 }
 
-/// Every agent with a pending sidecar, by name; also those whose sidecar a killed command was about to move aside.
+/// Every agent with a sidecar that is not decided, in the order of the queue.
 pub fn pending(context: &Context) -> Result<Vec<AgentName>> {
-    let is_pending =
-        |agent: &AgentName| has_sidecar(&context.root, agent) || aside::has_abandoned(&context.root, agent);
-    agents(&context.root, is_pending)
+    Ok(desk::pending(context)?.into_iter().map(|one| one.agent).collect())
 }
 
 /// What the acceptances of one command share.
@@ -81,6 +90,7 @@ struct Common<'a> {
     request: &'a Request,
     judge: &'a Judge,
     writer: &'a GroupCommit,
+    desk: Desk<'a>,
     maker: Identity,
     progress: OnProgress<'a>,
 }
@@ -94,6 +104,8 @@ struct Acceptance<'a> {
     owner: Owner,
     run_id: String,
     created_at: EpochMs,
+    /// Its run was there before: blocked, or left by a command that died.
+    is_again: bool,
 }
 
 impl<'a> Acceptance<'a> {
@@ -102,7 +114,12 @@ impl<'a> Acceptance<'a> {
         let Common { context, request, .. } = common;
         let owner =
             Owner { agent: agent.to_string(), work_item: request.work_item.clone(), project: request.project.clone() };
-        Self { common, context, request, agent, owner, run_id: new_run_id(now), created_at: now }
+        Self { common, context, request, agent, owner, run_id: new_run_id(now), created_at: now, is_again: false }
+    }
+
+    /// Its run begins now.
+    fn take_turn(&mut self, now: EpochMs) {
+        (self.run_id, self.created_at) = (new_run_id(now), now);
     }
 
     /// An event of this acceptance.
@@ -113,45 +130,9 @@ impl<'a> Acceptance<'a> {
     }
 }
 
-/// From the decision on one sidecar to what became of it.
-fn accept_one(mut acceptance: Acceptance<'_>, decision: Decision) -> Result<AgentReport> {
-    if let Some(report) = repeated(&acceptance, &decision)? {
-        return Ok(report);
-    }
-    let (bytes, sidecar) = match decision {
-        Decision::None => return Ok(AgentReport::none(acceptance.agent)),
-        Decision::Missing => return Ok(AgentReport::missing(acceptance.agent)),
-        Decision::Rejected(rejection) => return alert::reject(&acceptance, &rejection),
-        Decision::Valid { bytes, sidecar } => (bytes, sidecar),
-    };
-    if acceptance.owner.work_item.is_empty() {
-        acceptance.owner.work_item = sidecar.wi_id;
-    }
-    let report = start_all(&acceptance, &sidecar.specs)?;
-    conclude(&acceptance, &bytes, &report)?;
-    Ok(report)
-}
-
-/// The answer to an acceptance that has been had under the same idempotency key; its sidecar moves aside once more.
-fn repeated(acceptance: &Acceptance<'_>, decision: &Decision) -> Result<Option<AgentReport>> {
-    let (bytes, to) = match decision {
-        Decision::None | Decision::Missing => return Ok(None),
-        Decision::Rejected(rejection) => (&rejection.bytes, acceptance.context.root.sidecar_rejected(acceptance.agent)),
-        Decision::Valid { bytes, sidecar: _ } => (bytes, acceptance.context.root.sidecar_accepted(acceptance.agent)),
-    };
-    let report = run_record::earlier(acceptance, bytes)?;
-    if report.is_some() && !acceptance.request.is_dry_run {
-        aside::move_aside(acceptance, bytes, &to)?;
-    }
-    Ok(report)
-}
-
 /// From valid specs to what became of each.
-fn start_all(acceptance: &Acceptance<'_>, specs: &[Spec]) -> Result<AgentReport> {
+fn start_all(acceptance: &Acceptance<'_>, held: &Held, specs: &[Spec]) -> Result<AgentReport> {
     let wanted = decide::scoped(acceptance, specs)?;
-    if acceptance.request.is_dry_run {
-        return claim::dry_run(acceptance, &wanted);
-    }
     let starter = Starter {
         context: acceptance.context,
         writer: acceptance.common.writer,
@@ -162,7 +143,7 @@ fn start_all(acceptance: &Acceptance<'_>, specs: &[Spec]) -> Result<AgentReport>
         on_failure: OnFailure::Forget,
         progress: acceptance.common.progress,
     };
-    let mut items = match claim::claim(acceptance, &starter, &wanted)? {
+    let mut items = match claim::claim(acceptance, held, &starter, &wanted)? {
         claim::Claimed::Ours(items) => items,
         claim::Claimed::Refused(report) => return Ok(report),
     };
@@ -185,19 +166,4 @@ fn start_all(acceptance: &Acceptance<'_>, specs: &[Spec]) -> Result<AgentReport>
         report::add(&mut specs[at], outcome);
     }
     Ok(AgentReport::of_specs(acceptance.agent, &acceptance.run_id, specs))
-}
-
-/// The sidecar moves aside, the run is written down, and who failed is told.
-fn conclude(acceptance: &Acceptance<'_>, bytes: &[u8], report: &AgentReport) -> Result<()> {
-    if acceptance.request.is_dry_run {
-        return Ok(());
-    }
-    run_record::write(acceptance, bytes, report)?;
-    reached(Step::AcceptNoted);
-    if report.is_decided() {
-        alert::failed_starts(acceptance, report)?;
-        reached(Step::AcceptAlerted);
-        aside::move_aside(acceptance, bytes, &acceptance.context.root.sidecar_accepted(acceptance.agent))?;
-    }
-    Ok(())
 }

@@ -1,11 +1,14 @@
 //! What came of an acceptance, as data.
 
+use crate::base::clock::EpochMs;
 use crate::base::error::Kind;
 use crate::base::ids::AgentName;
-use crate::runs::{FailureClass, Outcome, Run, SpecAction, SpecReport};
+use crate::runs::{Entry, FailureClass, Outcome, Run, SpecAction, SpecReport};
 use crate::state::SetAside;
 
+use super::super::desk;
 use super::super::start::{FailureKind, Started};
+use super::{Acceptance, Busy};
 
 /// What came of all agents.
 #[derive(Debug, Default)]
@@ -77,14 +80,33 @@ impl AgentReport {
         Self {
             exists: true,
             outcome: Outcome::Failed,
-            failure_class: Some(FailureClass::Infra),
+            failure_class: Some(if error.kind == Kind::Conflict { FailureClass::Claimed } else { FailureClass::Infra }),
             reason: Some(error.chain()),
             ..Self::none(agent)
         }
     }
 
+    /// There is no sidecar.
+    pub(super) fn absent(acceptance: &Acceptance<'_>) -> Self {
+        if acceptance.request.is_required { Self::missing(acceptance.agent) } else { Self::none(acceptance.agent) }
+    }
+
+    /// Another command decides it: nothing is done, and who asked for this very agent is told so.
+    pub(super) fn of_another(acceptance: &Acceptance<'_>, entry: &Entry) -> Self {
+        let report = Self {
+            exists: true,
+            reason: Some(desk::words(entry, EpochMs::now())),
+            run_id: Some(entry.run_id.clone()),
+            ..Self::none(acceptance.agent)
+        };
+        match acceptance.request.busy {
+            Busy::Refused => Self { outcome: Outcome::Failed, failure_class: Some(FailureClass::Claimed), ..report },
+            Busy::PassedOver => report,
+        }
+    }
+
     /// There is no sidecar though one is required.
-    pub(super) fn missing(agent: &AgentName) -> Self {
+    fn missing(agent: &AgentName) -> Self {
         Self {
             outcome: Outcome::Rejected,
             failure_class: Some(FailureClass::InvalidSidecar),
@@ -142,6 +164,8 @@ impl AgentReport {
     pub fn kind(&self) -> Option<Kind> {
         match (self.outcome, self.failure_class) {
             (Outcome::None | Outcome::Accepted | Outcome::Unchanged, _) => None,
+            // Somebody has called it off.
+            (Outcome::Rejected, Some(FailureClass::Cancelled)) => Some(Kind::Conflict),
             (Outcome::Rejected, _) => Some(Kind::InvalidSidecar),
             (Outcome::Partial | Outcome::Failed, Some(FailureClass::PortInUse | FailureClass::Claimed)) => {
                 Some(Kind::Conflict)

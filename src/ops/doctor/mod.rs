@@ -9,6 +9,7 @@ mod journal;
 mod lock;
 mod outbox;
 mod path;
+mod queue;
 mod records;
 mod root;
 mod settings;
@@ -82,6 +83,7 @@ pub fn run(place: &Surroundings) -> Report {
     findings.extend(journal::judge(&journal::observe(&context), now));
     findings.extend(outbox::judge(&outbox::observe(&context), now));
     findings.extend(upkeep::judge(&upkeep::observe(root, &settings, document), now));
+    findings.extend(queue::judge(&queue::observe(&context)));
     findings.extend(settings::judge(loaded.as_ref()));
     findings.extend(path::judge(&path::observe(place, &settings, document)));
     findings.extend(clock::judge(&clock::observe(root, document), now));

@@ -13,8 +13,8 @@ use super::finding::{Area, Finding, counted, listed, sized};
 
 /// A sweep a minute is what docs/scheduling.md sets up; ten of them missing is no accident.
 const OVERDUE: Duration = Duration::from_secs(10 * 60);
-/// Whoever accepts sidecars does so within a day.
-const WAITING_LONG: Duration = Duration::from_secs(24 * 3600);
+/// Whoever accepts sidecars does so within minutes.
+const WAITING_LONG: Duration = Duration::from_secs(3600);
 /// A log this many times longer than it may be was not looked at for some time.
 const LOG_FACTOR: u64 = 2;
 /// Agents, alerts and logs that are looked at; a folder may hold more.

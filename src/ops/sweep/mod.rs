@@ -24,7 +24,7 @@ use crate::service::Record;
 use crate::state::{self, Reading};
 
 use super::context::Context;
-use super::{follow, runs};
+use super::{follow, queue, runs};
 
 /// The name of this verb in claims and at the lock.
 pub const VERB: &str = "sweep";
@@ -104,7 +104,11 @@ pub fn run(context: &Context, request: Request) -> Result<Report> {
     if request.is_thorough {
         process::Cgroup::remove_abandoned();
     }
-    // Nothing that runs depends on it.
+    // Nothing that runs depends on these.
+    match queue::settle(context, VERB) {
+        Ok(failures) => failures.iter().for_each(|error| log::warn!("a lease is not settled: {}", error.chain())),
+        Err(error) => log::warn!("leases are not settled: {}", error.chain()),
+    }
     if let Err(error) = runs::prune(context) {
         log::warn!("old runs are not removed: {}", error.chain());
     }

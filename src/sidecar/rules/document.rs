@@ -1,6 +1,6 @@
 //! The document: an object with `specs`, an array that is not empty.
 
-use super::{Trial, keys, owner, spec};
+use super::{Trial, keys, owner, priority, spec};
 use crate::service::Spec;
 use crate::sidecar::Sidecar;
 use crate::sidecar::codes::Code;
@@ -18,6 +18,7 @@ pub(in crate::sidecar) fn document(trial: &mut Trial<'_>, node: Node<'_>) -> Opt
     keys::judge(trial, &fields, keys::DOCUMENT);
     let specs = specs(trial, &fields);
     let (written_by, wi_id) = owner::judge(trial, &fields);
+    priority::judge(trial, &fields);
     Some(Sidecar { specs: specs?, written_by, wi_id })
 }
 

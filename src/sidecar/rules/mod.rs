@@ -15,6 +15,7 @@ mod lifecycle;
 mod name;
 mod owner;
 mod ports;
+mod priority;
 mod probe_command;
 mod probe_http;
 mod restart;
@@ -30,6 +31,7 @@ use super::{Expectations, Judge, Surroundings};
 
 pub(super) use document::document;
 pub(super) use keys::is_ours;
+pub(super) use priority::value as priority;
 
 /// One sidecar before the judge.
 pub(super) struct Trial<'a> {
