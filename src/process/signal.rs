@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal};
 use crate::service::{Identity, Liveness, StopSignal};
 
 use super::look::observe_liveness;
+use super::namespace::counts_here;
 
 /// Between two looks at a process of whose end the system does not tell.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -55,6 +56,11 @@ impl std::error::Error for SignalError {}
 
 /// Takes hold of the process that `identity` names.
 pub fn hold(identity: &Identity) -> Result<Held, SignalError> {
+    // That nobody has its pid here says nothing of one that has it elsewhere.
+    if !matches!(counts_here(identity), Ok(true)) {
+        let is_dead = observe_liveness(identity) == Liveness::Dead;
+        return Err(if is_dead { SignalError::Gone } else { SignalError::Unproven });
+    }
     let held = open(identity)?;
     match observe_liveness(identity) {
         Liveness::Alive => Ok(held),
@@ -261,6 +267,11 @@ mod tests {
         let identity = super::super::observe_identity(child.id()).expect("a look").expect("it lives");
         let stranger = Identity { start_ticks: identity.start_ticks + 1, ..identity.clone() };
         assert!(matches!(hold(&stranger), Err(SignalError::Gone)));
+        if let Some(here) = identity.pid_namespace {
+            // Above every pid_max (proc(5)): here nobody has it.
+            let elsewhere = Identity { pid: 1 << 30, pid_namespace: Some(here + 1), ..identity.clone() };
+            assert!(matches!(hold(&elsewhere), Err(SignalError::Unproven)));
+        }
         let held = hold(&identity).expect("it lives");
         assert!(!held.wait_end(Duration::ZERO).expect("a look"));
         held.send(Signal::KILL).expect("sent");

@@ -107,6 +107,16 @@ fn a_service_in_a_container_is_neither_dropped_nor_signalled_from_outside() {
     world.declare("ripley", &[world.shell("web", "exec sleep 1000")]);
     let told = world.run(&["accept", "ripley", "--project", "shop"]);
     assert_eq!(world.live_generations().len(), 1, "{told:?}");
+    // Nobody can tell its shim anything, nor end it.
+    for args in [&["renew", "web"][..], &["restart", "web"], &["ensure", "web"]] {
+        let told = world.run(args);
+        let now = world.record("web");
+        assert!(told.code != Some(0) || args[0] == "ensure", "{told:?}");
+        for key in ["generation", "process", "ttl_expires_at", "status"] {
+            assert_eq!(now[key], before[0][key], "{key}, {told:?}");
+        }
+        assert_eq!((world.live_generations().len(), &now["claim"]), (1, &Value::Null), "{told:?}");
+    }
     // One that asks for its end is told why not; the next sweep inside does it.
     let told = world.run(&["stop", "web"]);
     assert!(told.code == Some(1) && told.stderr.contains("another pid namespace"), "{told:?}");
