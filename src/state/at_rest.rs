@@ -8,7 +8,9 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::time::Duration;
 
+use crate::base::files;
 use crate::base::root::Root;
 use crate::service::{Record, Status};
 
@@ -32,8 +34,7 @@ pub fn is_at_rest(record: &Record) -> bool {
 fn keep(root: &Root, record: &Record) -> Result<(), Error> {
     let path = root.at_rest(&record.name);
     let dir = path.parent().unwrap_or(&path);
-    crate::base::files::create_dir(dir)
-        .map_err(|error| Error::io(format!("cannot make `{}`", dir.display()), error))?;
+    files::create_dir(dir).map_err(|error| Error::io(format!("cannot make `{}`", dir.display()), error))?;
     evidence::write(dir, Root::AT_REST, &AtRestFile::new(RecordJson(record)))
 }
 
@@ -48,16 +49,20 @@ pub fn read_at_rest(root: &Root, name: &str) -> Result<Option<Record>, Error> {
     evidence::read(path.parent().unwrap_or(&path), Root::AT_REST, BYTES_MAX, turn)
 }
 
-/// Removes the copy of the record `name`, if there is one, and its folder if nothing else is in it.
+/// Removes the copy of the record `name`, what a killed writer has left of one, and their folder if nothing else is in it. Called
+/// under the lock, where nobody else is at it.
 #[expect(clippy::disallowed_methods, reason = "the one place where a copy goes with its record")]
 pub fn forget_at_rest(root: &Root, name: &str) -> io::Result<()> {
     let path = root.at_rest(name);
     match std::fs::remove_file(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         removed => removed?,
     }
-    // Fails, as it should, while there is a run folder.
-    drop(path.parent().map(std::fs::remove_dir));
+    if let Some(dir) = path.parent() {
+        drop(files::remove_stale_temporaries(dir, Duration::ZERO));
+        // Fails, as it should, while there is a run folder.
+        drop(std::fs::remove_dir(dir));
+    }
     Ok(())
 }
 
@@ -219,7 +224,10 @@ mod tests {
         assert_eq!(names(lacking(&root, &records)), Vec::<String>::new());
         let known = |name: &str| if name == "c" { evidence::Known::One } else { evidence::Known::None };
         assert_eq!(evidence::observe_left(&root, known).unwrap().at_rest, ["a"]);
+        let dir = root.run().join("a");
+        write_atomic(&dir.join(".tmp-of-the-dead"), b"{", Durability::Cached).unwrap();
         forget_at_rest(&root, "a").unwrap();
+        assert!(!dir.exists(), "nothing is left of it");
         forget_at_rest(&root, "a").unwrap();
         assert_eq!(super::names(&root).unwrap(), ["c"]);
     }

@@ -37,7 +37,7 @@ fn folders(world: &World) -> Vec<PathBuf> {
     let dir = world.root().join("engine/managed-run/s");
     let entries = std::fs::read_dir(dir).into_iter().flatten().map(|entry| entry.unwrap().path());
     // Beside them is a copy of its record while it has no process.
-    entries.filter(|path| !path.ends_with("at-rest.json")).collect()
+    entries.filter(|path| path.is_dir()).collect()
 }
 
 /// Waits until the service of `record` has lived for so long that its end is no failed start (`lifecycle::restart::LIFE_MIN`).
@@ -380,9 +380,13 @@ fn zombies(pid: u32) -> usize {
     children.split_whitespace().filter(is_zombie).count()
 }
 
+/// The size of a segment of the journal in a crash loop: some ten rounds.
+const SMALL_JOURNAL_BYTES: u64 = 16 << 10;
+
 /// A service that fails as often as it can leaves one folder, no zombies and at most one follower, whenever one looks.
 fn loop_for(rounds: usize) {
     let world = World::new();
+    world.set(&json!({"journalSegmentBytes": SMALL_JOURNAL_BYTES, "journalSegmentsMax": 2}));
     let policy = json!({"policy": "always", "backoff_s": [0], "max_restarts": 100, "window_s": 1});
     let before = up(&world, &until_end("exit 1"), &policy);
     let shim = shim_of(&before);
@@ -404,8 +408,34 @@ fn loop_for(rounds: usize) {
     });
     wait_for("all are reaped", || zombies(shim) == 0);
     assert_eq!(shim_of(&world.record("s")), shim);
+    expect_bounded(&world, rounds);
     world.run(&["stop", "s"]).ended(0);
     expect_nothing(&world);
+}
+
+/// What a crash loop has written: few events wait in the state, the journal keeps to its bounds, what the service wrote is cut by a
+/// sweep, and of everything else there is as much as of a service that never failed.
+fn expect_bounded(world: &World, rounds: usize) {
+    let carried = world.state()["unjournaled"].as_array().map_or(0, Vec::len);
+    assert!(carried <= 32, "{carried} events wait in the state");
+    let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |seen| seen.len());
+    let entries = |dir: &str| -> Vec<PathBuf> {
+        let listed = std::fs::read_dir(world.root().join(dir)).into_iter().flatten();
+        listed.map(|entry| entry.unwrap().path()).collect()
+    };
+    let is_journal = |path: &&PathBuf| path.to_string_lossy().contains("managed-events");
+    let bytes: u64 = entries("engine").iter().filter(is_journal).map(size).sum();
+    // Two closed segments and the open one, and what the last write of each has gone beyond.
+    assert!(bytes <= 3 * (SMALL_JOURNAL_BYTES + (32 << 10)), "{bytes} bytes of events");
+    let lines = 8 * u64::try_from(rounds).unwrap();
+    world.set(&json!({"logRotateBytes": 4096}));
+    for _ in 0..2 {
+        world.run(&["sweep"]).ended(0);
+    }
+    let logs: u64 = entries("engine/managed-logs").iter().map(size).sum();
+    // What it wrote before the first sweep is kept once.
+    assert!(entries("engine/managed-logs").len() <= 2 && logs <= 4096 + lines, "{logs} bytes of logs");
+    assert!(entries("engine/managed-runs").len() <= 1 && entries("notes/inbox").is_empty());
 }
 
 #[test]

@@ -267,3 +267,89 @@ fn an_interval_that_is_none_is_refused() {
     }
     assert_eq!(lease(&world), Value::Null);
 }
+
+/// A named pipe, which whoever reads it waits at until somebody has written into it.
+fn pipe(path: &std::path::Path) {
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        path,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .unwrap();
+}
+
+#[test]
+fn who_asks_for_the_end_in_the_middle_of_a_probe_hurts_no_service() {
+    let world = World::new();
+    world.set(&json!({"healthBackoffSec": 0.2, "probeMaxSec": 60}));
+    let (at_it, gate) = (world.dir.path().join("work/at-it"), world.dir.path().join("work/gate"));
+    let mut spec = world.shell("a", "exec sleep 1000");
+    spec["healthcheck"]["cmd"] = json!("sh -c 'if test -p gate; then touch at-it; cat gate; else echo ok; fi'");
+    world.declare("ripley", &[spec]);
+    assert_eq!(world.accept("ripley", &[]).0, Some(0));
+    let before = world.record("a");
+    pipe(&gate);
+    let mut found = Loop::start(&world);
+    wait_for("it is probed", || at_it.exists());
+    signal(found.pid(), Signal::TERM);
+    // The probe under way is waited for: it takes a while to be answered.
+    std::fs::write(&gate, "ok").unwrap();
+    assert_eq!(found.ended(), Some(0));
+    let after = world.record("a");
+    assert_eq!((&after["pid"], &after["status"], &after["healthy"]), (&before["pid"], &json!("running"), &json!(true)));
+    assert!(is_alive(pid_of(&after)) && lease(&world) == Value::Null);
+}
+
+#[test]
+fn who_asks_for_the_end_in_the_middle_of_a_delivery_loses_no_event() {
+    let world = World::new();
+    let dir = world.dir.path().join("work");
+    let (at_it, gate, taken) = (dir.join("at-it"), dir.join("gate"), dir.join("taken"));
+    let script = format!(
+        "touch {}; test -p {} && cat {} >/dev/null; cat >> {}",
+        at_it.display(),
+        gate.display(),
+        gate.display(),
+        taken.display()
+    );
+    let sink = json!({"name": "cmd", "type": "command", "cmd": "sh", "args": ["-c", script], "timeoutSec": 60});
+    world.set(&json!({"outbox": {"sinks": [sink]}}));
+    pipe(&gate);
+    world.declare("ripley", &[world.shell("a", "exec sleep 1000")]);
+    assert_eq!(world.accept("ripley", &[]).0, Some(0));
+    let mut found = Loop::start(&world);
+    wait_for("an event is under way", || at_it.exists());
+    signal(found.pid(), Signal::TERM);
+    assert_eq!(found.ended(), Some(0));
+    assert!(is_alive(pid_of(&world.record("a"))) && lease(&world) == Value::Null);
+    // Who was at it may still read; then there is no pipe any more.
+    let writer =
+        rustix::fs::open(&gate, rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::NONBLOCK, rustix::fs::Mode::empty());
+    std::fs::remove_file(&gate).unwrap();
+    drop(writer);
+    world.run(&["outbox", "drain"]).ended(0);
+    let events = world.run(&["events", "--format", "json", "--limit", "1000"]).ended(0).json();
+    let text = std::fs::read_to_string(&taken).unwrap();
+    for event in events["items"].as_array().unwrap() {
+        assert!(text.contains(event["id"].as_str().unwrap()), "it was lost: {event}");
+    }
+}
+
+#[test]
+fn the_level_of_what_it_tells_is_taken_without_a_restart() {
+    let world = World::new();
+    world.declare("ripley", &[world.shell("a", "exec sleep 1000"), world.shell("b", "exec sleep 1000")]);
+    assert_eq!(world.accept("ripley", &[]).0, Some(0));
+    let found = Loop::start(&world);
+    kill(pid_of(&world.record("a")));
+    found.wait_said("a: drop: ");
+    assert!(!found.has_said("is written: "), "{:?}", found.said);
+    world.set(&json!({"logLevel": "debug"}));
+    found.wait_said("the settings have changed");
+    kill(pid_of(&world.record("b")));
+    found.wait_said("b: drop: ");
+    found.wait_said("is written: ");
+    assert_eq!(found.stop(), Some(0));
+}
