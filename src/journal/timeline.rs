@@ -104,9 +104,11 @@ impl Timeline {
         Self { from, to, rows: BTreeMap::new() }
     }
 
-    /// Takes the next event, in the order of the journal. Its time counts from the end of the one before it at the earliest.
+    /// Takes the next event, in the order of the journal. Its time counts from that of the one before it at the earliest; but an end that
+    /// nobody saw when it came is drawn where it came.
     pub fn take(&mut self, line: &Line<'_>) {
-        let Some(standing) = EventType::parse(line.kind).and_then(Standing::after) else { return };
+        let Some(kind) = EventType::parse(line.kind) else { return };
+        let Some(standing) = Standing::after(kind) else { return };
         if line.service.is_empty() {
             return;
         }
@@ -120,6 +122,9 @@ impl Timeline {
             was_up: false,
         });
         line.project_escaped.clone_into(&mut row.project_escaped);
+        if kind == EventType::ServiceExited {
+            row.go_back(at);
+        }
         row.turn(at, standing);
         row.was_up |= EpochMs(line.at) >= self.from || standing != Standing::Down;
     }
@@ -143,6 +148,21 @@ impl Row {
             self.close(at);
             self.last = standing;
         }
+    }
+
+    /// Takes back what was thought of the time after `at`.
+    fn go_back(&mut self, at: EpochMs) {
+        if at >= self.since {
+            return;
+        }
+        while let Some(span) = self.spans.pop_if(|span| span.to > at) {
+            self.last = span.standing;
+            if span.from < at {
+                self.spans.push(Span { to: at, ..span });
+                break;
+            }
+        }
+        self.since = at;
     }
 
     /// Ends the stretch that is under way.
@@ -209,7 +229,9 @@ mod tests {
 
     #[test]
     fn spans_fill_the_window_whatever_came_before_it() {
-        use EventType::{ServiceExited, ServiceHealthy, ServiceRenewed, ServiceRunning, ServiceStarting};
+        use EventType::{
+            ServiceExited, ServiceHealthy, ServiceRenewed, ServiceRunning, ServiceStarting, ServiceStopping,
+        };
         use Standing::{Down, Healthy, Up};
         check(&[], &[]);
         check(&[(50, ServiceHealthy)], &[(100, 200, Healthy)]);
@@ -227,8 +249,14 @@ mod tests {
         // A clock that was set back.
         check(
             &[(150, ServiceHealthy), (140, ServiceExited), (145, ServiceHealthy)],
-            &[(100, 150, Down), (150, 200, Healthy)],
+            &[(100, 145, Down), (145, 200, Healthy)],
         );
+        // An end that the next sweep found.
+        check(
+            &[(110, ServiceHealthy), (180, ServiceStopping), (130, ServiceExited)],
+            &[(100, 110, Down), (110, 130, Healthy), (130, 200, Down)],
+        );
+        check(&[(110, ServiceHealthy), (180, ServiceStopping), (50, ServiceExited)], &[]);
     }
 
     #[test]
