@@ -37,6 +37,12 @@ enum Which {
     OutboxRetry,
     /// The output of `outbox dead-letters`
     DeadLetters,
+    /// The output of `runs`
+    Runs,
+    /// The output of `runs show`
+    Run,
+    /// The output of `queue`
+    Queue,
     /// What a sink of `outbox` gets of an event
     Cloudevent,
 }
@@ -55,6 +61,9 @@ impl Which {
             Self::OutboxDrain => include_str!("../../schemas/outbox-drain.schema.json"),
             Self::OutboxRetry => include_str!("../../schemas/outbox-retry.schema.json"),
             Self::DeadLetters => include_str!("../../schemas/dead-letters.schema.json"),
+            Self::Runs => include_str!("../../schemas/runs.schema.json"),
+            Self::Run => include_str!("../../schemas/run.schema.json"),
+            Self::Queue => include_str!("../../schemas/queue.schema.json"),
             Self::Cloudevent => include_str!("../../schemas/cloudevent.schema.json"),
         }
     }

@@ -18,7 +18,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 6] = [Self::None, Self::Accepted, Self::Unchanged, Self::Rejected, Self::Partial, Self::Failed];
+    /// Every outcome.
+    pub const ALL: [Self; 6] =
+        [Self::None, Self::Accepted, Self::Unchanged, Self::Rejected, Self::Partial, Self::Failed];
 
     /// The value of that word.
     pub fn parse(word: &str) -> Option<Self> {
@@ -131,7 +133,8 @@ pub enum SpecAction {
 }
 
 impl SpecAction {
-    const ALL: [Self; 5] = [Self::Spawned, Self::Replaced, Self::Unchanged, Self::Queued, Self::None];
+    /// Every action.
+    pub const ALL: [Self; 5] = [Self::Spawned, Self::Replaced, Self::Unchanged, Self::Queued, Self::None];
 
     /// The value of that word.
     pub fn parse(word: &str) -> Option<Self> {

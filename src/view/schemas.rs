@@ -1,10 +1,11 @@
-//! The JSON Schemas (draft 2020-12) of what programs get from the journal and from deliveries: the outputs of `events`, `timeline`
-//! and `outbox` with `--format json`, and the message that a sink gets. One table; schemas/ is written from it. Pure.
+//! The JSON Schemas (draft 2020-12) of what programs get from the journal, from deliveries and from the queue: the outputs of `events`,
+//! `timeline`, `outbox`, `runs` and `queue` with `--format json`, and the message that a sink gets. One table; schemas/ is written from it. Pure.
 
 use serde_json::{Map, Value, json};
 
 use crate::config::SINK_KINDS;
 use crate::journal::{Standing, docs};
+use crate::runs::{FailureClass, Outcome, RunStatus, SpecAction};
 
 use super::outbox::ENDS;
 
@@ -19,13 +20,16 @@ pub struct Output {
 }
 
 /// Every such document.
-pub const OUTPUTS: [Output; 7] = [
+pub const OUTPUTS: [Output; 10] = [
     Output { word: "events", title: "minions managed events --format json", schema: events },
     Output { word: "timeline", title: "minions managed timeline --format json", schema: timeline },
     Output { word: "outbox-status", title: "minions managed outbox status --format json", schema: outbox_status },
     Output { word: "outbox-drain", title: "minions managed outbox drain --format json", schema: outbox_drain },
     Output { word: "outbox-retry", title: "minions managed outbox retry --format json", schema: outbox_retry },
     Output { word: "dead-letters", title: "minions managed outbox dead-letters --format json", schema: dead_letters },
+    Output { word: "runs", title: "minions managed runs --format json", schema: runs },
+    Output { word: "run", title: "minions managed runs show ID --format json", schema: run_shown },
+    Output { word: "queue", title: "minions managed queue --format json", schema: queue },
     Output { word: "cloudevent", title: "What a sink gets of an event", schema: cloudevent },
 ];
 
@@ -82,6 +86,11 @@ fn time_or_null(description: &str) -> Value {
 }
 
 fn one_of(words: &[&str], description: &str) -> Value {
+    json!({"enum": words, "description": description})
+}
+
+fn one_of_or_null(words: &[&str], description: &str) -> Value {
+    let words: Vec<Value> = words.iter().map(|word| Value::from(*word)).chain([Value::Null]).collect();
     json!({"enum": words, "description": description})
 }
 
@@ -175,6 +184,79 @@ fn dead_letters() -> Value {
         ("error", text("Why, the last time.")),
         ("at", time("When, the last time")),
     ]))
+}
+
+fn runs() -> Value {
+    items(&run())
+}
+
+/// A run; its file may have keys of a later version beside these.
+fn run() -> Value {
+    let spec = object([
+        ("name", text("The record's name.")),
+        ("declared_name", text("The name in the sidecar.")),
+        ("action", one_of(&SpecAction::ALL.map(SpecAction::word), "What was done.")),
+        ("why", text("Why that was done.")),
+        ("pid", count_or_null("The service's pid, if it was up in the end.")),
+        (
+            "healthy",
+            json!({"type": ["boolean", "null"], "description": "Whether its first probe passed; null if nobody waited."}),
+        ),
+        ("error", text_or_null("What went wrong.")),
+        ("log_path", text("Where its output goes; empty if it was never to be started.")),
+        ("log_tail", list(&text("One of the last lines of that, when it failed."))),
+        ("failure", one_of_or_null(&FailureClass::ALL.map(FailureClass::word), "What kind of failure that was.")),
+    ]);
+    object([
+        (
+            "id",
+            json!({"type": "string", "pattern": "^run-[0-9a-f]{24}$", "description": "Ids sort by the time of their making."}),
+        ),
+        ("status", one_of(&RunStatus::ALL.map(RunStatus::word), "Where it stands: docs/runs.md.")),
+        ("outcome", one_of_or_null(&Outcome::ALL.map(Outcome::word), "What became of its sidecar.")),
+        ("failure_kind", one_of_or_null(&FailureClass::ALL.map(FailureClass::word), "Why not well.")),
+        ("failure_message", text_or_null("The same in words, without secrets.")),
+        ("agent", text("Whose sidecar.")),
+        ("project", text("The project of its services; empty when nobody said.")),
+        ("work_item", text("The work item; empty when nobody said.")),
+        ("idempotency_key", text_or_null("The key under which it was asked for.")),
+        ("payload_hash", text("SHA-1 over agent, project, work item and the sidecar's bytes.")),
+        ("text_hash", text_or_null("SHA-1 of the sidecar's bytes.")),
+        (
+            "written_at",
+            json!({"type": ["integer", "null"], "description": "When the sidecar was written, in milliseconds since 1970-01-01 UTC."}),
+        ),
+        ("created_at", time("When it was first taken up")),
+        ("updated_at", time("When it moved last")),
+        ("specs", list(&spec)),
+    ])
+}
+
+fn run_shown() -> Value {
+    let mut shown = run();
+    shown["properties"]["events"] = list(&event());
+    if let Some(required) = shown["required"].as_array_mut() {
+        required.push("events".into());
+    }
+    shown
+}
+
+fn queue() -> Value {
+    let states = [RunStatus::Pending, RunStatus::Claimed, RunStatus::Blocked].map(RunStatus::word);
+    let item = object([
+        ("agent", text("Whose sidecar waits.")),
+        ("project", text("Its lane: the project of its run; empty while nobody has tried it.")),
+        (
+            "priority",
+            json!({"type": "integer", "minimum": -1000, "maximum": 1000, "description": "Higher ones are taken first."}),
+        ),
+        ("waiting_since", time("When the sidecar was written")),
+        ("status", one_of(&states, "Where it stands.")),
+        ("run_id", text_or_null("Its run, once somebody has tried it.")),
+        ("why", text_or_null("Why it is blocked, or who decides it.")),
+    ]);
+    let counts = |of: &str| json!({"type": "object", "additionalProperties": count(&format!("Sidecars {of}."))});
+    object([("items", list(&item)), ("by_state", counts("that stand so")), ("by_lane", counts("of that project"))])
 }
 
 /// CloudEvents 1.0, JSON format. `subject` is missing where the event is about no service.

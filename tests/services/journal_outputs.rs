@@ -65,6 +65,11 @@ fn outputs_are_what_their_schemas_say() {
     check("outbox-status", &print(&["outbox", "status"]));
     check("outbox-retry", &print(&["outbox", "retry"]));
     check("outbox-status", &print(&["outbox", "status"]));
+    check("runs", &print(&["runs"]));
+    let run = print(&["runs"])["items"][0]["id"].as_str().expect("an id").to_owned();
+    check("run", &print(&["runs", "show", &run]));
+    world.declare("dallas", &[world.shell("api", "exec sleep 1000")]);
+    check("queue", &print(&["queue"]));
     let sent = std::fs::read_to_string(world.root().join("notes/out.jsonl")).unwrap();
     let messages: Vec<Value> = sent.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     messages.iter().for_each(|message| check("cloudevent", message));
