@@ -33,6 +33,8 @@ const LOCKS_BYTES_MAX: u64 = 1 << 20;
 pub struct FileLock {
     file: File,
     path: PathBuf,
+    /// The folder, locked as well: see [`with_folder`](Self::with_folder).
+    folder: Option<File>,
 }
 
 impl FileLock {
@@ -54,11 +56,28 @@ impl FileLock {
                 return Err(timed_out(path, &file, timeout));
             }
             if is_the_file_at(&file, path).map_err(failed)? {
-                let mut lock = Self { file, path: path.to_owned() };
+                let mut lock = Self { file, path: path.to_owned(), folder: None };
                 lock.note(purpose);
                 return Ok(lock);
             }
         }
+    }
+
+    /// The same, with the lock on the file's folder too, which is waited for at most `timeout`. Whoever removes the file lets another
+    /// command lock a new one at once; the folder it waits for until this one is done. For one lock in a folder only. Where folders
+    /// cannot be locked (some network file systems) the file's lock is all there is. Error: `lock-timeout` (exit 8).
+    pub fn with_folder(mut self, timeout: Duration) -> Result<Self, Error> {
+        let opened = self.path.parent().map(open_folder);
+        let folder = opened.transpose().and_then(|folder| {
+            let Some(folder) = folder else { return Ok(None) };
+            wait_for(&folder, monotonic() + timeout.min(TIMEOUT_MAX)).map(|is_had| Some((folder, is_had)))
+        });
+        match folder {
+            Ok(Some((_, false))) => return Err(timed_out(&self.path, &self.file, timeout)),
+            Ok(folder) => self.folder = folder.map(|(folder, _)| folder),
+            Err(error) => log::debug!("the folder of `{}` cannot be locked: {error}", self.path.display()),
+        }
+        Ok(self)
     }
 
     /// Whether it still counts: the path names the locked file. Somebody may have removed it, and then another command locks a
@@ -93,6 +112,7 @@ impl Drop for FileLock {
         }
         // Closing the descriptor would do as well, unless a fork that has not yet called exec still has it.
         drop(FileExt::unlock(&self.file));
+        self.folder.iter().for_each(|folder| drop(FileExt::unlock(folder)));
     }
 }
 
@@ -164,6 +184,11 @@ pub fn observe(path: &Path, patience: Duration) -> io::Result<Sight> {
 fn open(path: &Path) -> io::Result<File> {
     touch(FileAct::Lock, path)?;
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a folder is opened for its lock alone")]
+fn open_folder(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 /// Waits until `file` is locked (true) or the deadline is over (false).

@@ -168,7 +168,10 @@ mod tests {
             let client = std::net::TcpStream::connect((reached, port)).unwrap();
             let (server, _) = listener.accept().unwrap();
             assert!(is_connected(), "{bound} by {reached}");
-            drop((client, server));
+            // To drop them is not enough: a child that another test forks has copies until it calls exec.
+            for end in [&client, &server] {
+                end.shutdown(std::net::Shutdown::Both).unwrap();
+            }
             assert!(!is_connected(), "{bound}: closed by both");
         }
     }

@@ -213,7 +213,9 @@ impl Store {
 
     /// Takes the lock and reads afresh. An unreadable file is set aside and rebuilt here; a newer one is refused.
     pub fn exclusive(&self, verb: &str) -> Result<Exclusive, Error> {
-        let lock = FileLock::acquire(&self.root.lock(), self.lock_timeout, verb).map_err(Error::Lock)?;
+        let lock = FileLock::acquire(&self.root.lock(), self.lock_timeout, verb)
+            .and_then(|lock| lock.with_folder(self.lock_timeout))
+            .map_err(Error::Lock)?;
         reached(Step::StateLocked);
         let path = self.root.state();
         let (mut document, set_aside) = match self.read() {

@@ -54,6 +54,23 @@ fn child_that_increments() {
 
 #[test]
 #[ignore = "a child of the tests below"]
+fn child_that_increments_in_spite_of_all() {
+    let store = store(&root_of_parent());
+    for _ in 0..INCREMENTS {
+        let try_once = || {
+            store.change("increment", |document| {
+                let at = document.find_mut("web").unwrap().started_at.as_mut().unwrap();
+                *at = EpochMs(at.0 + 1);
+            })
+        };
+        while let Err(error) = try_once() {
+            assert_eq!(Failure::from(error).code, "lock-lost");
+        }
+    }
+}
+
+#[test]
+#[ignore = "a child of the tests below"]
 fn child_that_writes_until_it_is_killed() {
     let store = store(&root_of_parent());
     loop {
@@ -82,6 +99,23 @@ fn changes_of_many_processes_at_once_are_never_lost() {
     }
     assert_eq!(count(&store), WRITERS * INCREMENTS);
     assert_eq!(store.read().unwrap().revision, u64::try_from(WRITERS * INCREMENTS).unwrap() + 1);
+}
+
+/// Whoever removes the lock file makes some writers say so, and no change is lost that was said to be made.
+#[test]
+fn changes_are_not_lost_while_the_lock_file_is_removed() {
+    let (_dir, root) = root();
+    let store = start_at_zero(&root);
+    let start = || child("processes::child_that_increments_in_spite_of_all", &root);
+    let mut children: Vec<Child> = (0..WRITERS).map(|_| start()).collect();
+    while children.iter_mut().any(|child| child.try_wait().unwrap().is_none()) {
+        drop(std::fs::remove_file(root.lock()));
+        std::thread::yield_now();
+    }
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(count(&store), WRITERS * INCREMENTS);
 }
 
 #[test]
