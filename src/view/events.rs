@@ -82,7 +82,11 @@ fn details(event: &Event) -> String {
             // `why` says it in words, and which life there was before is for programs.
             ("input" | "previous", _) => {}
             (_, Value::String(text)) if text.is_empty() => {}
-            ("exit", exit) => words.push(ended(exit)),
+            ("exit", exit) => {
+                let ended = ended(exit);
+                let is_said = event.data.get("why").and_then(Value::as_str).is_some_and(|why| why.contains(&ended));
+                words.extend((!is_said).then_some(ended));
+            }
             ("next_at", Value::Number(at)) => {
                 let wait = EpochMs(at.as_i64().unwrap_or(0)).since(event.at);
                 words.push(format!("again in {}", span::precise(wait)));
@@ -99,6 +103,10 @@ fn details(event: &Event) -> String {
     }
     // Of a start, its pid is also the reason.
     words.dedup();
+    // A service's name says whose it is; a sidecar has no other name.
+    if event.service.is_empty() && !event.agent.is_empty() {
+        words.insert(0, format!("agent {}", escape::line(&event.agent)));
+    }
     if !event.project.is_empty() {
         words.push(format!("project {}", escape::line(&event.project)));
     }
@@ -177,6 +185,12 @@ mod tests {
             "event_service": "api", "failures": 12, "error": "it answered 500"});
         let dead = details(&event_from_json(item(9, EventType::DeliveryDead, dead).parse().unwrap()).unwrap());
         assert_eq!(dead, "sink hook refused event 9 (service.healthy of api) 12 times: it answered 500");
+        let said = json!({"exit": {"code": null, "signal": 15}, "why": "signal 15 ended it"});
+        let said =
+            Draft { data: said.as_object().unwrap().clone(), ..Draft::new(EventType::ServiceExited, EpochMs(1)) };
+        assert_eq!(details(&said.numbered(1, "evt-1".into())), "signal 15 ended it");
+        let of_agent = Draft { agent: "kay".into(), ..Draft::new(EventType::SidecarAccepted, EpochMs(1)) };
+        assert_eq!(details(&of_agent.numbered(1, "evt-1".into())), "agent kay");
         let expected = "SEQ  TIME                 TYPE             SERVICE  DETAILS\n\
                         7    2027-01-15 08:00:00  service.exited   web      exit code 3, from running\n\
                         8    2027-01-15 08:00:00  service.backoff  web      again in 5s, a\\u{1b}[31m\n";
