@@ -23,6 +23,9 @@ pub enum Attention {
 }
 
 impl Attention {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Unread, Self::Read];
+
     /// The word in output.
     pub const fn word(self) -> &'static str {
         match self {

@@ -65,6 +65,9 @@ pub enum Form {
 }
 
 impl Form {
+    /// Every form, the fullest first.
+    pub const ALL: [Self; 4] = [Self::Full, Self::Compact, Self::Cut, Self::Empty];
+
     /// The word for programs.
     pub const fn word(self) -> &'static str {
         match self {

@@ -13,6 +13,9 @@ pub fn json(report: &Report) -> String {
     line(&json!({ "items": report.items.iter().map(item_json).collect::<Vec<_>>() }))
 }
 
+/// The words of [`Fate`] in output.
+pub(super) const FATES: [&str; 3] = ["restarts", "not-up", "unwatched"];
+
 fn item_json(item: &Item) -> Value {
     let (fate, at) = match item.fate {
         Fate::Restarts(at) => ("restarts", Some(at.0)),

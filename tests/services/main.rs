@@ -33,6 +33,7 @@ mod lives;
 mod many;
 #[cfg(target_os = "linux")]
 mod namespaces;
+mod outputs;
 #[cfg(debug_assertions)]
 mod pairs;
 mod policies;

@@ -69,6 +69,46 @@ fn unmapped(files: &[File]) -> Vec<String> {
         .collect()
 }
 
+/// Commands that print JSON of which `schema` has nothing: the tour prints none, and a schema describes itself.
+fn undescribed(files: &[File]) -> Vec<String> {
+    let described: Vec<&str> =
+        text(files, "src/cli/schema.rs").lines().filter(|line| line.contains("/// The output of")).collect();
+    let is_described = |word: &str| {
+        let words = [format!("`{word}`"), format!("`{word} ")];
+        described.iter().any(|line| words.iter().any(|word| line.contains(word)))
+    };
+    let commands = commands(files).into_iter().filter(|word| !["demo", "schema"].contains(&word.as_str()));
+    let undescribed = commands.filter(|word| !is_described(word));
+    undescribed.map(|word| format!("the output of `{word}` has no schema")).collect()
+}
+
+/// Schemas of outputs that no test compares with a real one.
+fn unchecked(files: &[File]) -> Vec<String> {
+    let table = text(files, "src/view/schemas/mod.rs").split("output(\"").skip(1);
+    let words = table.filter_map(|row| row.split('"').next());
+    let is_checked = |word: &str| {
+        let tests = files.iter().filter(|file| file.path.starts_with("tests/services/"));
+        tests.into_iter().any(|file| file.text.contains(&format!("check(\"{word}\", ")))
+    };
+    let unchecked = words.filter(|word| !is_checked(word));
+    unchecked.map(|word| format!("no test compares the schema `{word}` with an output")).collect()
+}
+
+#[test]
+fn every_output_has_a_schema_that_a_test_compares_with_it() {
+    check(undescribed);
+    check(unchecked);
+    let commands = "\ncommands! {\n    Stop stop \"stop\"\n    Show show \"show\"\n    Demo demo \"demo\"\n}";
+    let files = [
+        File::new("src/cli/mod.rs", commands),
+        File::new("src/cli/schema.rs", "    /// The output of `stop`\n"),
+        File::new("src/view/schemas/mod.rs", "output(\"stop\", f),\noutput(\"show\", f),"),
+        File::new("tests/services/a.rs", "check(\"show\", &print());"),
+    ];
+    assert_eq!(undescribed(&files), ["the output of `show` has no schema"]);
+    assert_eq!(unchecked(&files), ["no test compares the schema `stop` with an output"]);
+}
+
 /// Links between the project's own pages that lead nowhere.
 fn broken_links(files: &[File]) -> Vec<String> {
     let mut complaints = Vec::new();

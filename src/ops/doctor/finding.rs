@@ -14,6 +14,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// Every severity, the least first.
+    pub const ALL: [Self; 4] = [Self::Ok, Self::Note, Self::Warning, Self::Error];
+
     /// The word in output.
     pub const fn word(self) -> &'static str {
         match self {

@@ -36,6 +36,9 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every action.
+    pub const ALL: [Self; 3] = [Self::None, Self::Started, Self::Awaited];
+
     /// The word in output.
     pub const fn word(self) -> &'static str {
         match self {
