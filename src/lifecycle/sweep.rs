@@ -84,7 +84,9 @@ fn starting(record: &Record, facts: &Facts, now: EpochMs) -> Decision {
         }
         (Life::Dead(death), _) => {
             let decision = dead::decide(record, facts, Some(death), now);
-            Decision { why: format!("{}, and `{verb}` is gone", decision.why), ..decision }
+            // Its shim will tell what follows, and goes by no record that somebody is at.
+            let action = if decision.action == Action::Keep { Action::Adopt } else { decision.action };
+            Decision { action, why: format!("{}, and `{verb}` is gone", decision.why), ..decision }
         }
         (Life::NotStarted | Life::Unknown, Previous::Alive | Previous::Unknown) => {
             Decision::of(Action::Restore, format!("`{verb}` died before it replaced the generation that runs"))
@@ -297,6 +299,7 @@ mod tests {
             (Status::Running, Life::Alive, _) if !is_claimed => Action::Keep,
             (_, Life::Alive, _) => Action::Adopt,
             (Status::Queued, Life::Dead(_), _) => Action::End(Cause::Dead),
+            (Status::Starting, Life::Dead(_), _) if dead(kind, &facts.shim) == Action::Keep => Action::Adopt,
             (Status::Starting, Life::Dead(_), _) | (Status::Running, _, _) => dead(kind, &facts.shim),
             (Status::Starting | Status::Queued, _, Previous::Alive) => Action::Restore,
             (Status::Starting, _, _) if verb != Some("restart") => Action::End(Cause::Dead),

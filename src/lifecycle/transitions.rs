@@ -101,7 +101,7 @@ const fn row(input: Input) -> [Cell; 7] {
         Input::Updated              => [NO,      NO,      STARTS,  NO,      NO,      NO,      NO     ],
         Input::Spawned              => [NO,      RUNS,    NO,      NO,      NO,      NO,      NO     ],
         Input::SpawnFailed          => [NO,      FAILED,  NO,      NO,      NO,      NO,      NO     ],
-        Input::StartAgainFailed     => [NO,      WAITS,   NO,      WAITS,    NO,      NO,      NO     ],
+        Input::StartAgainFailed     => [NO,      WAITS,   WAITS,   WAITS,    NO,      NO,      NO     ],
         Input::FirstHealthy         => [NO,      NO,      RUNS,    NO,      NO,      NO,      NO     ],
         Input::FirstHealthFailed    => [NO,      NO,      FAILED,  NO,      NO,      NO,      NO     ],
         Input::Exited(Ended::Code
@@ -328,7 +328,7 @@ mod tests {
             &[
                 ("running", "first-healthy ensure restarted adopted"),
                 ("starting", "claimed daily-due updated"),
-                ("backoff", "exited-code exited-signal exited-unknown dead-at-sweep other-boot"),
+                ("backoff", "start-again-failed exited-code exited-signal exited-unknown dead-at-sweep other-boot"),
                 ("failed", "first-health-failed gave-up"),
                 ("stopped", "finished"),
                 ("stopping", "unhealthy idle would-not-end stop-asked ttl-over dropped"),

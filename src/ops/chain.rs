@@ -66,10 +66,12 @@ pub fn observe(root: &Root, name: &str, generation: &Generation) -> Option<Told>
     // An end is read before a begin, so that an old end is never taken for that of the newest life.
     let ended = state::read_ended(&dir).ok().flatten();
     let started = state::read_service(&dir).ok().flatten();
+    // The process of a life before is gone, since its shim is at another one, even if its end could not be written down.
+    let begun = started.as_ref().filter(|started| started.generation == generation);
     let process = |started: &Started| Process { service: started.service.clone(), shim: read_shim_or(&dir, started) };
     let (last_exit, progress) = (ended.as_ref().map(|it| it.exit), ended.as_ref().map(|it| it.progress.clone()));
     let is_over = |ended: &&Ended| started.as_ref().is_none_or(|started| started.generation <= ended.generation);
-    let stand = match (&started, ended.as_ref().filter(is_over)) {
+    let stand = match (begun, ended.as_ref().filter(is_over)) {
         (Some(started), None) => Stand::Up { process: process(started), at: started.at },
         (_, Some(Ended { next: Next::Again { at }, refusal, .. })) => {
             Stand::Waits { until: *at, refusal: refusal.clone() }

@@ -30,6 +30,10 @@ use life::{Action, Life, Seen};
 use service::{Began, Service};
 use wait::Waiter;
 
+/// Between two attempts to write down how a life has ended: the system has no room or no descriptor for it, which seldom is over
+/// sooner.
+const REWRITE_PAUSE: Duration = Duration::from_secs(1);
+
 /// As what else than a command this process was started, and for which run folder.
 #[derive(Debug)]
 pub enum Invoked {
@@ -136,7 +140,8 @@ impl Shim {
 
     /// Sleeps until something happens, and looks what.
     fn sleep(&mut self) -> Seen {
-        let deadline = [self.life.deadline(), self.reaped.deadline()].into_iter().flatten().min();
+        let rewrite = self.unwritten().map(|_| monotonic() + REWRITE_PAUSE);
+        let deadline = [self.life.deadline(), self.reaped.deadline(), rewrite].into_iter().flatten().min();
         let woken = self.waiter.wait(deadline);
         if woken.reread
             && let Ok(Some(renewed)) = state::read_launch(self.service.dir())
@@ -155,15 +160,32 @@ impl Shim {
         }
     }
 
-    /// Judges the end of the life as soon as it is seen, and writes it down.
+    /// Judges the end of the life as soon as it is seen, and writes it down; tries again where that failed.
     fn note_end(&mut self, seen: Seen) {
-        let Some(exit) = self.reaped.main_exit.filter(|_| !self.reaped.is_recorded) else { return };
-        if self.ended.is_none() {
-            reached(Step::ShimReaped);
+        match (self.unwritten().cloned(), self.reaped.main_exit) {
+            (Some(ended), _) => {
+                self.write_down(ended);
+                if self.reaped.is_recorded {
+                    // The one that was to tell of this end found nothing.
+                    self.follower.want(self.service.dir());
+                }
+            }
+            (None, Some(exit)) if self.ended.is_none() => {
+                reached(Step::ShimReaped);
+                self.write_down(self.service.judge(exit, self.life.cause(), self.life.is_last(seen)));
+            }
+            (None, _) => {}
         }
-        let judge = || self.service.judge(exit, self.life.cause(), self.life.is_last(seen));
-        let ended = self.ended.take().unwrap_or_else(judge);
-        // On a full disk the next turn tries again; after the last one the exit stays unknown.
+    }
+
+    /// The end that could not be written down yet.
+    fn unwritten(&self) -> Option<&Ended> {
+        self.ended.as_ref().filter(|_| !self.reaped.is_recorded)
+    }
+
+    /// Writes down how a life has ended, and goes by it.
+    fn write_down(&mut self, ended: Ended) {
+        // If it fails the next turn tries again; after the last one the exit stays unknown.
         self.reaped.is_recorded = self.service.note_end(&ended);
         reached(Step::ShimExitWritten);
         self.decide(ended);
@@ -188,11 +210,9 @@ impl Shim {
             }
             Began::Barred => return true,
             Began::Refused(why) => {
-                let ended = self.service.judge_refusal(why);
-                self.service.note_end(&ended);
                 self.reaped = tree::Reaped::default();
                 self.life.refused(monotonic());
-                self.decide(ended);
+                self.write_down(self.service.judge_refusal(why));
             }
         }
         false

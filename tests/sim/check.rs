@@ -9,6 +9,7 @@ use minions_managed::base::clock::EpochMs;
 use minions_managed::base::ids::Generation;
 use minions_managed::base::root::Root;
 use minions_managed::lifecycle::invariants::{self, Facts, Maker, Seen};
+use minions_managed::lifecycle::restart;
 use minions_managed::service::{Activation, Identity, Liveness, Record, RestartMode, Status};
 use minions_managed::state::{self, Document, Store};
 
@@ -134,6 +135,7 @@ fn of_record(record: &Record, machine: &Machine, root: &Root) -> Vec<String> {
     say(record.previous.is_some(), "what it replaces is left");
     let (lifecycle, progress) = (&record.spec.lifecycle, &record.progress);
     let is_on_demand = lifecycle.activation == Activation::OnDemand;
+    let is_started_again = restart::for_health(&record.spec).is_some();
     let is_shim = |identity: &Identity| {
         machine.by_pid(identity.pid).and_then(|uid| machine.get(uid)).is_some_and(|proc| proc.as_shim().is_some())
     };
@@ -153,12 +155,12 @@ fn of_record(record: &Record, machine: &Machine, root: &Root) -> Vec<String> {
             say(!dir.as_ref().is_some_and(|dir| dir.join("launch.json").exists()), "its orders are gone");
         }
         Status::Backoff => {
-            say(lifecycle.restart.is_none(), "it waits to be started again without a restart policy");
+            say(!is_started_again, "it waits to be started again without a restart policy");
             // What has become due since `reconcile` looked is the next one's.
             let is_to_come = progress.next_at.is_some_and(|at| at.0 > machine.wall_ms - UNSEEN_MS);
             say(!has_shim() && !is_to_come, "nobody starts it again, though it is due");
         }
-        Status::Failed => say(lifecycle.restart.is_none() && !is_on_demand, "it has failed, and is kept for nothing"),
+        Status::Failed => say(!is_started_again && !is_on_demand, "it has failed, and is kept for nothing"),
         Status::Stopped => {
             say(!is_on_demand && lifecycle.idle_stop_s.is_none(), "it is stopped, and nobody will ever start it");
         }

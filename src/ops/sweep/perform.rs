@@ -53,7 +53,7 @@ pub(in crate::ops) fn perform(context: &Context, due: Vec<Due<'_>>, verb: &str) 
         })
         .collect();
     reached(Step::SweepPrepared);
-    let claimed = context.store().change(verb, |document| claim_all(document, &ready))?.value;
+    let claimed = context.store().change(verb, |document| claim_all(&context.root, document, &ready))?.value;
     reached(Step::SweepClaimed);
     let to_end = indices(&ready, &claimed);
     let mut ended = Vec::with_capacity(to_end.len());
@@ -173,7 +173,7 @@ fn restored(context: &Context, record: &Record, now: EpochMs, why: &str) -> Resu
 }
 
 /// Writes what each record becomes, where it is still as it was looked at and nobody else is at it; says for which it was.
-fn claim_all(document: &mut Document, ready: &[Ready<'_>]) -> Vec<bool> {
+fn claim_all(root: &Root, document: &mut Document, ready: &[Ready<'_>]) -> Vec<bool> {
     let mut claim_one = |ready: &Ready<'_>| {
         let (Some(becomes), Some(there)) = (&ready.becomes, document.find_mut(&ready.due.record.name)) else {
             return false;
@@ -192,6 +192,12 @@ fn claim_all(document: &mut Document, ready: &[Ready<'_>]) -> Vec<bool> {
                 there.health_proof = health.health_proof;
                 there.progress.last_used_at = health.progress.last_used_at;
                 there.progress.updated_at = health.progress.updated_at;
+            }
+            // A follower that came since we looked has left it alone, as one that somebody was at.
+            if matches!(ready.due.step.action, Action::Adopt | Action::Follow)
+                && let Some(newer) = chain::observe_newer(root, there, EpochMs::now())
+            {
+                *there = newer;
             }
         }
         is_ours
