@@ -182,9 +182,10 @@ pub(crate) fn is_quiet(sim: &Sim, began: Duration) -> bool {
     let inner = sim.lock();
     let machine = &inner.machine;
     document.records.iter().filter(|record| record.status == Status::Running).all(|record| {
+        let has_time = record.ttl_expires_at.is_none_or(|at| at.0 > machine.wall_ms);
         let is_always = record.spec.lifecycle.restart.as_ref().is_some_and(|it| it.mode == RestartMode::Always);
         let is_dead = see(record, machine).service == Liveness::Dead;
-        is_always || !is_dead || machine.deaths.get(&record.name).is_none_or(|at| *at < began)
+        (is_always && has_time) || !is_dead || machine.deaths.get(&record.name).is_none_or(|at| *at < began)
     })
 }
 
