@@ -30,6 +30,22 @@ pub enum Action {
 }
 
 impl Action {
+    /// Why the service is ended, if it is.
+    pub const fn cause(self) -> Option<Cause> {
+        match self {
+            Self::End(cause) => Some(cause),
+            Self::Keep
+            | Self::Adopt
+            | Self::Restore
+            | Self::Follow
+            | Self::StartAgain(_)
+            | Self::Wait
+            | Self::GiveUp
+            | Self::Rest
+            | Self::Free => None,
+        }
+    }
+
     /// The word in output.
     pub const fn word(self) -> &'static str {
         match self {

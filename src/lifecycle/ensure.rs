@@ -1,8 +1,6 @@
 //! What is to be done next about a service that is to be up and healthy: by `ensure`, which brings it up, and by whoever only waits
 //! for it.
 
-use std::time::Duration;
-
 use crate::base::clock::EpochMs;
 use crate::service::{Record, Status};
 
@@ -111,8 +109,8 @@ pub fn prospect(record: &Record, facts: &Facts, now: EpochMs) -> Prospect {
 
 /// Whether `record`, which runs, has not passed a probe yet and still has time for it.
 fn is_coming(record: &Record, now: EpochMs) -> bool {
-    let timeout = Duration::try_from_secs_f64(record.spec.healthcheck.timeout_s).unwrap_or_default();
-    record.last_health_at.is_none() && record.started_at.is_some_and(|start| start.plus(timeout) > now)
+    record.last_health_at.is_none()
+        && record.started_at.is_some_and(|start| start.plus(record.spec.healthcheck.timeout()) > now)
 }
 
 #[cfg(test)]

@@ -42,8 +42,6 @@ pub(super) fn observe_maker(record: &Record, claim: &Claim, now: EpochMs) -> Liv
 
 /// The first health of a start and the grace of an end, and more.
 fn claim_span(record: &Record) -> Duration {
-    let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    let health = seconds(record.spec.healthcheck.timeout_s);
-    let grace = record.spec.lifecycle.stop.grace_s.map(seconds).unwrap_or_default();
-    health + grace + CLAIM_MARGIN
+    let grace = record.spec.lifecycle.stop.grace(Duration::ZERO);
+    record.spec.healthcheck.timeout() + grace + CLAIM_MARGIN
 }

@@ -9,6 +9,7 @@ use crate::journal::{Cursor, Filter, Line, Log, ReaderName};
 use crate::state::{Carried, CarriedEvent, Store};
 
 use super::context::Context;
+use super::news::Sight;
 
 /// Where reading begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -282,7 +283,7 @@ pub struct Follower<'a> {
     filter: Filter,
     next: u64,
     /// How the files looked when there was nothing new.
-    seen: Option<[Option<Look>; 2]>,
+    seen: Option<[Sight; 2]>,
 }
 
 /// Most events that are returned at once to who follows.
@@ -296,7 +297,7 @@ impl<'a> Follower<'a> {
 
     /// The events that have come since, possibly none. Nothing is read while neither the journal nor the state has changed.
     pub fn news(&mut self) -> Result<Found> {
-        let looks = [self.context.root.events(), self.context.root.state()].map(|path| look(&path));
+        let looks = [self.context.root.events(), self.context.root.state()].map(|path| Sight::of(&path));
         if self.seen == Some(looks) {
             return Ok(Found { next: self.next, ..Found::default() });
         }
@@ -305,13 +306,4 @@ impl<'a> Follower<'a> {
         self.seen = Some(looks).filter(|_| !found.is_limited);
         Ok(found)
     }
-}
-
-/// Which file, its size, and its time of change: another look, other content.
-type Look = (u64, u64, i64, i64);
-
-fn look(path: &std::path::Path) -> Option<Look> {
-    use std::os::unix::fs::MetadataExt as _;
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }

@@ -13,6 +13,11 @@ use super::chain;
 use super::elsewhere;
 use super::ending::{self, Target};
 
+/// Who this very process is: the maker of its claims, the holder of its leases.
+pub fn own_identity() -> Result<Identity> {
+    process::own_identity().map_err(|error| Error::io("cannot look at this very process", error))
+}
+
 /// Whether the service of `record` lives. One that was never spawned does not.
 pub fn observe_service(record: &Record) -> Liveness {
     let legacy_pid = record.pid.filter(|_| record.generation.is_none());

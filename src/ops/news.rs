@@ -1,7 +1,8 @@
-//! Waiting for a change of the state: a look at the file's metadata now and then, no lock and no parsing.
+//! Whether a file has changed, by a look at its metadata: no lock and no parsing. And the wait for a change of the state by that. Impure:
+//! looks at files.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::base::clock::{monotonic, pause};
@@ -12,9 +13,17 @@ const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// The longest. Some hundred who wait, for the length of a start, then cost a few thousand looks a second.
 const PAUSE_MAX: Duration = Duration::from_millis(50);
 
-/// The state file as it was at one moment: by these it is told from any that was written since.
+/// A file as it was at one moment: which it was, its size, and its time of change. Another sight, other content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::ops) struct Sight(Option<(u64, i64, i64)>);
+pub(in crate::ops) struct Sight(Option<(u64, u64, i64, i64)>);
+
+impl Sight {
+    /// Of the file at `path`, which need not be there.
+    pub(in crate::ops) fn of(path: &Path) -> Self {
+        let seen = std::fs::metadata(path).ok();
+        Self(seen.map(|seen| (seen.ino(), seen.len(), seen.mtime(), seen.mtime_nsec())))
+    }
+}
 
 /// The state file, to be looked at.
 #[derive(Debug)]
@@ -29,8 +38,7 @@ impl News {
 
     /// To be taken before the state is read, so that no change goes unseen.
     pub(in crate::ops) fn sight(&self) -> Sight {
-        let seen = std::fs::metadata(&self.path).ok();
-        Sight(seen.map(|seen| (seen.ino(), seen.mtime(), seen.mtime_nsec())))
+        Sight::of(&self.path)
     }
 
     /// Waits until the state is another than at `then`, or until `end`.

@@ -11,11 +11,11 @@ use crate::base::ids::{AgentName, new_run_id};
 use crate::base::redact;
 use crate::base::steps::{Step, reached};
 use crate::lifecycle::lease::{Claimable, decision_span};
-use crate::process;
 use crate::runs::{Entry, FailureClass, Outcome, Payload, Place, Run, RunInput, RunStatus};
 
 use super::context::Context;
 use super::desk::{self, Ask, Desk, Held, Left, Pending, Taken, Text};
+use super::facts;
 use super::validate::has_sidecar;
 
 /// Longest reason that is kept, in characters.
@@ -90,7 +90,7 @@ fn item(desk: &Desk<'_>, pending: Pending, entry: Option<&Entry>, now: EpochMs) 
 }
 
 fn desk_of<'a>(context: &'a Context, verb: &'static str) -> Result<Desk<'a>> {
-    let me = process::own_identity().map_err(|error| Error::io("cannot look at this very process", error))?;
+    let me = facts::own_identity()?;
     Ok(Desk::new(context, me, verb))
 }
 
@@ -167,6 +167,14 @@ fn nothing(agent: &AgentName) -> Error {
 fn claimed(entry: &Entry) -> Error {
     Error::new(Kind::Conflict, "sidecar-claimed", desk::words(entry, EpochMs::now()))
         .with_hint("let it come to its end, then stop what it has started; or end that command, and try again")
+}
+
+/// The agents whose leases commands have that died.
+pub(super) fn abandoned(context: &Context) -> Result<Vec<String>> {
+    let desk = desk_of(context, "queue")?;
+    let now = EpochMs::now();
+    let entries = desk.entries()?.into_iter().filter(|entry| desk.judge(entry, now) == Claimable::Abandoned);
+    Ok(entries.map(|entry| entry.agent).collect())
 }
 
 /// Puts right what commands that died have left at their leases: decided sidecars come to their places, and what was not decided

@@ -52,7 +52,7 @@ pub fn run(context: &Context, name: &str, ttl_minutes: Option<u64>) -> Result<Re
     if let Some(minutes) = ttl_minutes {
         check(minutes, context.settings.max_ttl_minutes)?;
     }
-    let maker = process::own_identity().map_err(|error| Error::io("cannot look at this very process", error))?;
+    let maker = facts::own_identity()?;
     let Claimed { before, record, ttl_minutes, at, set_aside } = claim(context, name, ttl_minutes, &maker)?;
     reached(Step::RenewClaimed);
     let performed = arm(&context.root, &record).and_then(|()| await_fate(context, &before));

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::base::error::{Error, Kind, Result};
-use crate::runs::{Leases, Listing, Malformed, Run, RunStatus, RunStore};
+use crate::runs::{Leases, Listing, Malformed, Run, RunStatus, RunStore, no_such_run};
 
 use super::context::Context;
 use super::events;
@@ -57,10 +57,7 @@ pub fn show(context: &Context, id: &str) -> Result<Shown> {
             return Err(Error::new(Kind::Usage, "run-ambiguous", message).with_hint("give more of the id"));
         }
     };
-    let run = run.ok_or_else(|| {
-        Error::new(Kind::NotFound, "no-such-run", format!("there is no run `{}`", id.escape_debug()))
-            .with_hint("every run: minions managed runs; the oldest go beyond runsMax")
-    })?;
+    let run = run.ok_or_else(|| no_such_run(id))?;
     let events = events::of_run(context, &run.id)?.items;
     Ok(Shown { run, events })
 }

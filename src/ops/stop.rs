@@ -11,7 +11,6 @@ use crate::health::side_by_side;
 use crate::lifecycle::claim::Turn;
 use crate::lifecycle::order;
 use crate::lifecycle::transitions::Input;
-use crate::process;
 use crate::service::{Claim, ExitRecord, Identity, Record, Status};
 use crate::state::{Document, SetAside};
 
@@ -79,7 +78,7 @@ pub(super) fn end_chosen(
     choice: Choice<'_>,
     last_rites: impl Fn(&Record) -> Result<()> + Sync,
 ) -> Result<Report> {
-    let maker = process::own_identity().map_err(|error| Error::io("cannot look at this very process", error))?;
+    let maker = facts::own_identity()?;
     let changed = context.store().change(verb, |document| claim(document, verb, choice, &maker))?;
     let (records, set_aside) = (changed.value?, changed.set_aside);
     reached(Step::StopClaimed);

@@ -19,7 +19,7 @@ use crate::base::lock::FileLock;
 use crate::base::root::Root;
 use crate::lifecycle::lease::Lease;
 use crate::lifecycle::runs::RunStatus;
-use crate::service::Identity;
+use crate::service::{identity_from_json, identity_json};
 
 use super::run::is_id;
 
@@ -108,16 +108,12 @@ impl Leases {
 }
 
 fn entry_json(entry: &Entry) -> Value {
-    let holder = entry.lease.as_ref().map(|Lease { holder, .. }| {
-        let Identity { pid, start_ticks, boot_id, pid_namespace } = holder;
-        json!({ "pid": pid, "start_ticks": start_ticks, "boot_id": boot_id, "pid_namespace": pid_namespace })
-    });
     json!({
         "agent": entry.agent,
         "run_id": entry.run_id,
         "key": entry.key,
         "status": entry.status().word(),
-        "holder": holder,
+        "holder": entry.lease.as_ref().map(|lease| identity_json(&lease.holder)),
         "since": entry.since.0,
         "expires_at": entry.lease.as_ref().map(|lease| lease.expires_at.0),
     })
@@ -136,12 +132,7 @@ fn entry_of(value: &Value) -> Option<Entry> {
     let lease = if holder.is_null() {
         None
     } else {
-        let holder = Identity {
-            pid: u32::try_from(holder["pid"].as_u64()?).ok()?,
-            start_ticks: holder["start_ticks"].as_u64()?,
-            boot_id: holder["boot_id"].as_str()?.to_owned(),
-            pid_namespace: holder["pid_namespace"].as_u64(),
-        };
+        let holder = identity_from_json(holder.as_object()?)?;
         Some(Lease { holder, since, expires_at: time("expires_at")? })
     };
     let run_id = text("run_id").filter(|id| is_id(id))?;
@@ -152,6 +143,7 @@ fn entry_of(value: &Value) -> Option<Entry> {
 mod tests {
     use super::*;
     use crate::base::error::Kind;
+    use crate::service::Identity;
 
     fn entry(agent: &str, is_blocked: bool) -> Entry {
         let holder = Identity { pid: 7, start_ticks: 9, boot_id: "b".into(), pid_namespace: Some(3) };

@@ -15,6 +15,6 @@ pub use crate::lifecycle::runs::{Illegal, RunInput, RunStatus};
 pub use leases::{Entry, Leases};
 pub use payload::{Payload, text_hash};
 pub use run::{Mark, Place, Run, SpecReport};
-pub use store::{Listing, Malformed, RunStore};
-pub use wire::{run_from_json, run_to_json};
+pub use store::{Listing, Malformed, RunStore, no_such_run};
+pub use wire::{run_from_json, run_to_json, spec_to_json};
 pub use words::{FailureClass, Outcome, SpecAction};

@@ -191,8 +191,8 @@ fn ended(id: &str, illegal: Illegal) -> Error {
         .with_hint("what it came to: minions managed runs show ID")
 }
 
-/// There is no run of that id (exit 6).
-pub(super) fn no_such_run(id: &str) -> Error {
+/// There is no run of that id (`no-such-run`, exit 6).
+pub fn no_such_run(id: &str) -> Error {
     Error::new(Kind::NotFound, "no-such-run", format!("there is no run `{}`", id.escape_debug()))
         .with_hint("every run: minions managed runs; the oldest go beyond runsMax")
 }

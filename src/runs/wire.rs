@@ -27,12 +27,13 @@ pub fn run_to_json(run: &Run) -> Value {
     put("written_at", json!(run.sidecar.as_ref().map(|mark| mark.written_at.0)));
     put("created_at", json!(run.created_at.0));
     put("updated_at", json!(run.updated_at.0));
-    put("specs", run.specs.iter().map(spec_json).collect());
+    put("specs", run.specs.iter().map(spec_to_json).collect());
     object.extend(run.unknown.clone());
     Value::Object(object)
 }
 
-fn spec_json(spec: &SpecReport) -> Value {
+/// What became of one spec, as an object.
+pub fn spec_to_json(spec: &SpecReport) -> Value {
     json!({
         "name": spec.name,
         "declared_name": spec.declared_name,

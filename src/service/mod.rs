@@ -28,4 +28,6 @@ pub use progress::{Progress, Transition};
 pub use record::{Claim, Owner, Previous, Process, Record};
 pub use scope::{Scope, record_name};
 pub use spec::{Attrs, EnvVars, Healthcheck, Probe, Spec, is_kebab_case};
-pub use wire::{healthcheck_json, lifecycle_json, restart_json, spec_hash, spec_json};
+pub use wire::{
+    healthcheck_json, identity_from_json, identity_json, lifecycle_json, restart_json, spec_hash, spec_json,
+};

@@ -81,7 +81,7 @@ impl RestartPolicy {
 }
 
 /// `seconds` as a duration; none for what is no time, as a file edited by hand may hold it.
-fn seconds(seconds: f64) -> Duration {
+pub(super) fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
 }
 

@@ -1,5 +1,8 @@
 //! A spec: one service as an agent wishes it, normalized, every default filled in.
 
+use std::time::Duration;
+
+use super::policy::seconds;
 use super::{FAILURE_THRESHOLD, Lifecycle, OnUnhealthy};
 
 /// Free-form facts about a service for other agents (`base_url` …): the JSON object as written.
@@ -49,6 +52,16 @@ pub struct Healthcheck {
 }
 
 impl Healthcheck {
+    /// The time between two probes.
+    pub fn interval(&self) -> Duration {
+        seconds(self.interval_s)
+    }
+
+    /// How long the first pass is waited for.
+    pub fn timeout(&self) -> Duration {
+        seconds(self.timeout_s)
+    }
+
     /// A healthcheck by `probe` that says nothing else, with the sidecar's defaults: every second, for a minute.
     pub fn of(probe: Probe) -> Self {
         Self {

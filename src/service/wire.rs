@@ -6,8 +6,31 @@ use sha1::{Digest, Sha1};
 use crate::base::hex::hex;
 
 use super::{
-    Activation, FAILURE_THRESHOLD, Healthcheck, Lifecycle, OnUnhealthy, Probe, RestartPolicy, Spec, StopPolicy,
+    Activation, FAILURE_THRESHOLD, Healthcheck, Identity, Lifecycle, OnUnhealthy, Probe, RestartPolicy, Spec,
+    StopPolicy,
 };
+
+/// The keys by which a lease says who holds it: `{"pid", "start_ticks", "boot_id", "pid_namespace"}`.
+pub fn identity_json(identity: &Identity) -> Map<String, Value> {
+    let Identity { pid, start_ticks, boot_id, pid_namespace } = identity;
+    let keys = [
+        ("pid", json!(pid)),
+        ("start_ticks", json!(start_ticks)),
+        ("boot_id", json!(boot_id)),
+        ("pid_namespace", json!(pid_namespace)),
+    ];
+    keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// Reads them back; `None` if they name nobody. Those of before say no namespace.
+pub fn identity_from_json(object: &Map<String, Value>) -> Option<Identity> {
+    Some(Identity {
+        pid: u32::try_from(object.get("pid")?.as_u64()?).ok()?,
+        start_ticks: object.get("start_ticks")?.as_u64()?,
+        boot_id: object.get("boot_id")?.as_str()?.to_owned(),
+        pid_namespace: object.get("pid_namespace").and_then(Value::as_u64),
+    })
+}
 
 /// The normalized JSON of `spec`, every default filled in, keys in the order of the contract's example:
 /// `{"name", "cmd", "args", "cwd", "env", "ports", "ttl_minutes", "attrs", "healthcheck"}`, and after them the lifecycle

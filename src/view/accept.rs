@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use crate::base::redact;
 use crate::ops::accept::{AgentReport, FailureClass, Outcome, Report, SpecAction, SpecReport};
 
+use crate::runs::spec_to_json;
+
 use super::escape;
 use super::wire::line;
 
@@ -30,18 +32,14 @@ fn agent_json(report: &AgentReport) -> Value {
     })
 }
 
+/// As in the run, but for what kind of failure it was: a report says that of the whole.
 fn spec_json(spec: &SpecReport) -> Value {
-    json!({
-        "name": spec.name,
-        "declared_name": spec.declared_name,
-        "action": spec.action.word(),
-        "why": spec.why,
-        "pid": spec.pid,
-        "healthy": spec.healthy,
-        "error": spec.error.as_deref().map(redact::urls),
-        "log_path": spec.log_path,
-        "log_tail": spec.log_tail,
-    })
+    let mut value = spec_to_json(spec);
+    if let Value::Object(spec) = &mut value {
+        spec.shift_remove("failure");
+    }
+    value["error"] = json!(spec.error.as_deref().map(redact::urls));
+    value
 }
 
 /// The same for people: a line per service, what failed with its log, a rejected sidecar with its excerpt.

@@ -27,6 +27,7 @@ use crate::state::GroupCommit;
 
 use super::context::Context;
 use super::desk::{self, Desk, Held};
+use super::facts;
 use super::start::{self, By, OnFailure, Starter};
 use claim::Item;
 
@@ -66,7 +67,7 @@ pub fn run(context: &Context, agents: &[AgentName], request: &Request, progress:
     start::check_enabled(context)?;
     let judge = Judge::new(&context.settings)?;
     let writer = GroupCommit::new(context.store());
-    let maker = start::maker()?;
+    let maker = facts::own_identity()?;
     let desk = Desk::new(context, maker.clone(), "accept");
     let common = Common { context, request, judge: &judge, writer: &writer, desk, maker, progress };
     let mut items = Vec::with_capacity(agents.len());

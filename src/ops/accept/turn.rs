@@ -1,14 +1,12 @@
 //! One acceptance, from the lease of its agent to what became of the sidecar. What was judged before the lease was had is looked at
 //! once more under it, so that nobody decides what another has decided meanwhile.
 
-use std::time::Duration;
-
 use crate::base::clock::EpochMs;
 use crate::base::error::Result;
 use crate::base::steps::{Step, reached};
 use crate::lifecycle::lease::decision_span;
 use crate::runs::{Place, Run, RunInput};
-use crate::service::{EventType, Spec};
+use crate::service::EventType;
 use crate::sidecar::Sidecar;
 
 use super::super::desk::{self, Ask, Desk, Held, Left, Taken, Text};
@@ -51,9 +49,8 @@ fn dry_run(mut acceptance: Acceptance<'_>, draft: Option<Draft>) -> Result<Agent
 }
 
 fn ask<'a>(acceptance: &'a Acceptance<'_>, draft: Option<&Draft>) -> Ask<'a> {
-    let timeout = |spec: &Spec| Duration::try_from_secs_f64(spec.healthcheck.timeout_s).unwrap_or_default();
     let span = match draft.map(|draft| &draft.judged) {
-        Some(Judged::Valid(sidecar)) => decision_span(sidecar.specs.iter().map(timeout)),
+        Some(Judged::Valid(sidecar)) => decision_span(sidecar.specs.iter().map(|spec| spec.healthcheck.timeout())),
         Some(Judged::Rejected(_)) | None => decision_span([]),
     };
     let key = acceptance.request.idempotency_key.as_deref();

@@ -1,7 +1,4 @@
-//! The journal as what is delivered from, and the telling of what delivery itself has to tell. Impure: looks at files.
-
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+//! The journal as what is delivered from, and the telling of what delivery itself has to tell.
 
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Result};
@@ -15,6 +12,7 @@ use crate::state::Document;
 
 use super::super::context::Context;
 use super::super::events::{self, Found, Request, Start};
+use super::super::news::Sight;
 use super::VERB;
 
 /// The events of one root.
@@ -22,11 +20,8 @@ pub struct Events {
     context: Context,
 }
 
-/// How a file looked: size, time of change.
-type Look = Option<(u64, u64, i64, i64)>;
-
 /// By which it is seen that something may have come since.
-pub(super) type Mark = [Look; 2];
+pub(super) type Mark = [Sight; 2];
 
 impl Events {
     /// Those of the root of `context`.
@@ -36,17 +31,12 @@ impl Events {
 
     /// How the files look that hold events.
     pub(super) fn mark(&self) -> Mark {
-        [self.context.root.events(), self.context.root.state()].map(|path| look(&path))
+        [self.context.root.events(), self.context.root.state()].map(|path| Sight::of(&path))
     }
 
     fn find(&self, start: Start, limit: usize) -> Result<Found> {
         events::run(&self.context, &Request { start, limit, filter: Filter::default() })
     }
-}
-
-fn look(path: &Path) -> Look {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
 impl Source for Events {

@@ -2,13 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::lifecycle::lease::{Claimable, judge as judge_lease};
-use crate::process;
-use crate::runs::{Entry, Leases, Listing, RunStore};
+use crate::runs::{Listing, RunStore};
 
 use super::super::context::Context;
+use super::super::queue;
 use super::finding::{Area, Finding, counted, listed};
-use crate::base::clock::EpochMs;
 
 /// What is known.
 #[derive(Default)]
@@ -21,16 +19,10 @@ pub(super) struct Facts {
 }
 
 pub(super) fn observe(context: &Context) -> Facts {
-    let entries = Leases::new(&context.root, context.lock_timeout()).read().unwrap_or_default();
-    let is_abandoned = |entry: &Entry| {
-        let me = process::own_identity().ok()?;
-        let judged = judge_lease(entry.lease.as_ref(), &me, process::observe_liveness, EpochMs::now());
-        (judged == Claimable::Abandoned).then(|| entry.agent.clone())
-    };
     let Listing { malformed, .. } = RunStore::new(&context.root).list().unwrap_or_default();
     let name = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Facts {
-        abandoned: entries.iter().filter_map(is_abandoned).collect(),
+        abandoned: queue::abandoned(context).unwrap_or_default(),
         unreadable: malformed.iter().map(|one| name(&one.path)).collect(),
         runs: context.root.runs(),
     }

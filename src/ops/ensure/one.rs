@@ -88,7 +88,7 @@ impl Way<'_> {
     /// Asks a service that is alive, or waits until it is to be asked. Whoever has just started one asks it all the time: many who
     /// wait for the same start need not ask it as well.
     fn ask(&mut self, record: &Record, sight: Sight, end: Instant) -> Result<()> {
-        let interval = Duration::try_from_secs_f64(record.spec.healthcheck.interval_s).unwrap_or(STARTER_ASKS);
+        let interval = record.spec.healthcheck.interval();
         let first = if record.last_health_at.is_none() { STARTER_ASKS.max(interval) } else { Duration::ZERO };
         let asks_at = *self.asks_at.get_or_insert_with(|| monotonic() + first);
         if monotonic() < asks_at {
@@ -128,9 +128,8 @@ impl Way<'_> {
 
 /// How long others are waited for that are at `record`.
 fn patience(context: &Context, record: &Record) -> Duration {
-    let timeout = Duration::try_from_secs_f64(record.spec.healthcheck.timeout_s).unwrap_or_default();
     let grace = record.spec.lifecycle.stop.grace(context.stop_grace());
-    timeout.saturating_add(grace).saturating_add(OTHERS_MARGIN)
+    record.spec.healthcheck.timeout().saturating_add(grace).saturating_add(OTHERS_MARGIN)
 }
 
 /// Marks `record` as used, where that is news; the record as it is then.

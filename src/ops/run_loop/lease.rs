@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::base::clock::EpochMs;
 use crate::base::error::{Error, Kind, Result};
@@ -15,7 +15,7 @@ use crate::base::root::Root;
 use crate::base::span;
 use crate::lifecycle::lease::{self, Claimable, Lease};
 use crate::process::observe_liveness;
-use crate::service::Identity;
+use crate::service::{Identity, identity_from_json, identity_json};
 
 use super::super::context::Context;
 use super::VERB;
@@ -93,7 +93,7 @@ impl Held {
 }
 
 fn lock(context: &Context) -> Result<FileLock> {
-    FileLock::acquire(&context.root.lock(), context.lock_timeout(), VERB)
+    FileLock::acquire(&context.root.lock(), context.lock_timeout(), VERB)?.with_folder(context.lock_timeout())
 }
 
 /// What makes no sense is as good as none: nobody could say whose it is.
@@ -114,26 +114,15 @@ fn read(root: &Root) -> Result<Option<Lease>> {
 fn parse(bytes: &[u8]) -> Option<Lease> {
     let PlainObject(object) = serde_json::from_slice(bytes).ok()?;
     let time = |key: &str| object.get(key)?.as_i64().map(EpochMs);
-    let holder = Identity {
-        pid: u32::try_from(object.get("pid")?.as_u64()?).ok()?,
-        start_ticks: object.get("start_ticks")?.as_u64()?,
-        boot_id: object.get("boot_id")?.as_str()?.to_owned(),
-        pid_namespace: object.get("pid_namespace").and_then(serde_json::Value::as_u64),
-    };
-    Some(Lease { holder, since: time("since")?, expires_at: time("expires_at")? })
+    Some(Lease { holder: identity_from_json(&object)?, since: time("since")?, expires_at: time("expires_at")? })
 }
 
 fn write(root: &Root, lease: &Lease) -> Result<()> {
     let Lease { holder, since, expires_at } = lease;
-    let value = json!({
-        "version": VERSION,
-        "pid": holder.pid,
-        "start_ticks": holder.start_ticks,
-        "boot_id": holder.boot_id,
-        "pid_namespace": holder.pid_namespace,
-        "since": since.0,
-        "expires_at": expires_at.0,
-    });
+    let mut object = Map::from_iter([("version".to_owned(), json!(VERSION))]);
+    object.extend(identity_json(holder));
+    object.extend([("since".to_owned(), json!(since.0)), ("expires_at".to_owned(), json!(expires_at.0))]);
+    let value = Value::Object(object);
     let path = root.lease();
     // It is about a process, which ends with the boot.
     files::write_atomic(&path, format!("{value}\n").as_bytes(), Durability::Cached)

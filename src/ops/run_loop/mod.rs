@@ -21,10 +21,11 @@ use crate::base::clock::{EpochMs, monotonic};
 use crate::base::error::{Error, Result};
 use crate::base::ids::AgentName;
 use crate::lifecycle::sweep::Step;
-use crate::process::{Interrupt, own_identity};
+use crate::process::Interrupt;
 
 use super::context::Context;
 use super::deliver::SinkReport;
+use super::facts;
 use super::probe::Probed;
 use super::sweep;
 
@@ -97,7 +98,7 @@ pub struct Ended {
 /// anything is done, `lease-lost` (exit 7) if another loop has taken it over meanwhile, and what keeps it from having a lease
 /// at all. What fails in a tick ends nothing.
 pub fn run(context: Context, request: &Request, pace: &mut dyn Pace, on_news: OnNews<'_>) -> Result<Ended> {
-    let me = own_identity().map_err(|error| Error::io("cannot look at this very process", error))?;
+    let me = facts::own_identity()?;
     let span = request.interval.unwrap_or(interval(&context));
     let (lease, taken_over) = lease::take(&context, me, span, EpochMs::now())?;
     on_news(News::Began { pid: crate::base::ids::own_pid(), interval: span, taken_over: taken_over.as_deref() });

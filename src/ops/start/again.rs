@@ -10,7 +10,7 @@ use super::super::context::Context;
 use super::super::{facts, find, recover};
 use super::{
     By, Failure, FailureKind, OnFailure, OnProgress, PLANS_MAX, Start, Started, Starter, check_enabled, dismiss,
-    insert, maker, perform_and_settle, ready,
+    insert, perform_and_settle, ready,
 };
 
 /// Which services to start anew, and how.
@@ -98,7 +98,7 @@ pub fn again(context: &Context, request: &Again<'_>, progress: OnProgress<'_>) -
     let starter = Starter {
         context,
         writer: &writer,
-        maker: maker()?,
+        maker: facts::own_identity()?,
         verb: request.verb,
         by: request.by,
         waits: request.waits,

@@ -26,7 +26,6 @@ pub(super) use prepare::{Start, dismiss, insert, is_still_so};
 pub(super) use settle::perform_and_settle;
 
 use crate::base::error::{Error, Kind, Result};
-use crate::process;
 use crate::service::Identity;
 use crate::state::GroupCommit;
 
@@ -91,11 +90,6 @@ pub(super) struct Starter<'a> {
     pub(super) on_failure: OnFailure,
     /// Is told how it goes.
     pub(super) progress: OnProgress<'a>,
-}
-
-/// The identity of this process, for a [`Starter`].
-pub(super) fn maker() -> Result<Identity> {
-    process::own_identity().map_err(|error| Error::io("cannot look at this very process", error))
 }
 
 /// Nothing is started where services are switched off.

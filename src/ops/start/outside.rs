@@ -68,7 +68,7 @@ fn wait(context: &Context, verb: &str, name: &str) -> Result<std::result::Result
             Prospect::Ask { is_coming } => match ask(context, verb, record)? {
                 None => return Ok(Ok(())),
                 Some(why) if !is_coming => return Ok(Err(why)),
-                Some(why) => (monotonic() + interval(record), why),
+                Some(why) => (monotonic() + record.spec.healthcheck.interval(), why),
             },
             Prospect::Await(why) => (monotonic() + LOOK_EVERY, why),
         };
@@ -90,11 +90,6 @@ fn ask(context: &Context, verb: &str, record: &Record) -> Result<Option<String>>
 
 /// How long it is waited for: until it is started again, if it waits for that, and then for its own health timeout.
 fn patience(record: &Record, now: EpochMs) -> Duration {
-    let timeout = Duration::try_from_secs_f64(record.spec.healthcheck.timeout_s).unwrap_or_default();
     let wait = record.progress.next_at.map(|at| at.since(now)).unwrap_or_default();
-    timeout.saturating_add(wait)
-}
-
-fn interval(record: &Record) -> Duration {
-    Duration::try_from_secs_f64(record.spec.healthcheck.interval_s).unwrap_or(LOOK_EVERY)
+    record.spec.healthcheck.timeout().saturating_add(wait)
 }

@@ -41,7 +41,7 @@ pub(in crate::ops) fn perform(context: &Context, due: Vec<Due<'_>>, verb: &str) 
     if due.iter().all(|due| due.step.action == Action::Keep) {
         return Ok(due.into_iter().map(Done::planned).collect());
     }
-    let maker = process::own_identity().map_err(|error| Error::io("cannot look at this very process", error))?;
+    let maker = facts::own_identity()?;
     let claim = Claim { maker, verb: verb.to_owned(), at: EpochMs::now() };
     let ready = side_by_side(&due, AT_ONCE_MAX, |due| prepare(context, due, &claim));
     let ready: Vec<Ready<'_>> = due
@@ -207,19 +207,10 @@ fn claim_all(root: &Root, document: &mut Document, ready: &[Ready<'_>]) -> Vec<b
 
 /// Whether what is due for its use or its health is so still: it may have been used or probed meanwhile.
 fn is_still_due(there: &Record, due: &Due<'_>) -> bool {
-    match due.step.action {
-        Action::End(Cause::Idle) => there.progress.last_used_at == due.record.progress.last_used_at,
-        Action::End(Cause::Unhealthy) => there.healthy == due.record.healthy,
-        Action::End(Cause::Dead | Cause::Expired | Cause::Asked)
-        | Action::Keep
-        | Action::Adopt
-        | Action::Restore
-        | Action::Follow
-        | Action::StartAgain(_)
-        | Action::Wait
-        | Action::GiveUp
-        | Action::Rest
-        | Action::Free => true,
+    match due.step.action.cause() {
+        Some(Cause::Idle) => there.progress.last_used_at == due.record.progress.last_used_at,
+        Some(Cause::Unhealthy) => there.healthy == due.record.healthy,
+        Some(Cause::Dead | Cause::Expired | Cause::Asked) | None => true,
     }
 }
 
@@ -260,23 +251,14 @@ fn ended_as(there: &Record, action: Action, exit: Option<ExitRecord>) -> Option<
     let record = Record { last_exit: exit.or(there.last_exit), ..there.clone() };
     let last = there.progress.last_transition.as_ref();
     let why = last.map(|last| last.why.clone()).unwrap_or_default();
-    let (progress, input, why) = match action {
-        Action::End(Cause::Idle) => (record.progress.clone(), Input::Stopped, why),
-        Action::End(Cause::Unhealthy) => match dead::after_unhealthy(&record, exit, now) {
+    let (progress, input, why) = match action.cause() {
+        Some(Cause::Idle) => (record.progress.clone(), Input::Stopped, why),
+        Some(Cause::Unhealthy) => match dead::after_unhealthy(&record, exit, now) {
             Fate::Again { at: _, progress } => (progress, exited(exit), why),
             Fate::Failed { progress, why: no_more } => (progress, Input::GaveUp, format!("{why}; {no_more}")),
             Fate::Stopped | Fate::Gone => return None,
         },
-        Action::End(Cause::Dead | Cause::Expired | Cause::Asked)
-        | Action::Keep
-        | Action::Adopt
-        | Action::Restore
-        | Action::Follow
-        | Action::StartAgain(_)
-        | Action::Wait
-        | Action::GiveUp
-        | Action::Rest
-        | Action::Free => return None,
+        Some(Cause::Dead | Cause::Expired | Cause::Asked) | None => return None,
     };
     // `stopping` leads to each of these.
     without_process(&Record { progress, ..record }, input, now, &why).ok()
